@@ -1,0 +1,274 @@
+//! A data set of activations that stays on the device.
+
+use std::collections::HashSet;
+
+use burn::tensor::Tensor;
+use serde::Serialize;
+
+use crate::error::{LabError, Result, check_setting, code};
+use crate::gpt2::{Gpt2, HookPoint, Hooks, LogitsWanted, Reading, View};
+use crate::progress::{Checkpoint, Progress};
+use crate::rng::Rng;
+use crate::tensors::{read, upload_indices};
+use crate::tokenizer::Tokenizer;
+
+/// Which positions of a text to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    All,
+    Last,
+    /// One position a text, uniformly.
+    Random,
+}
+
+/// Sequences of uniformly random token ids, without BOS; all their positions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RandomSequences {
+    pub count: usize,
+    pub length: usize,
+    /// First and last id that may occur.
+    pub ids: (u32, u32),
+}
+
+#[derive(Debug, Clone)]
+pub struct CollectSettings {
+    pub point: HookPoint,
+    pub view: View,
+    pub keep: Keep,
+    pub prepend_bos: bool,
+    /// At most this many tokens of the texts, BOS not counted; `None` for all.
+    pub max_tokens: Option<usize>,
+    pub random: Option<RandomSequences>,
+    pub seed: u64,
+}
+
+/// Where a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Index into [`Activations::sequences`].
+    pub sequence: usize,
+    pub position: usize,
+}
+
+/// A sequence that was run.
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    /// Index of the text it is (a part of), or −1−k for the k-th random sequence.
+    pub text: i32,
+    pub ids: Vec<u32>,
+}
+
+/// Activations `[rows, width]` on the device, with the origin of every row.
+pub struct Activations {
+    pub data: Tensor<2>,
+    pub origins: Vec<Origin>,
+    pub sequences: Vec<Sequence>,
+    pub point: HookPoint,
+    pub view: View,
+}
+
+/// Figures over some of the rows.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Norms {
+    pub rows: usize,
+    /// Over all values of these rows.
+    pub mean: f64,
+    /// Unbiased, over all values of these rows (as `torch.std`).
+    pub std: f64,
+    /// Of the rows' Euclidean norms.
+    pub mean_norm: f64,
+    pub median_norm: f64,
+    pub max_norm: f64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    pub rows: usize,
+    pub width: usize,
+    /// Rows that differ: the same prefix of tokens always gives the same row.
+    pub distinct_rows: usize,
+    /// Tokens run, BOS included.
+    pub tokens: usize,
+    pub mean: f64,
+    pub std: f64,
+    pub all: Norms,
+    pub without_position_0: Norms,
+}
+
+/// Sequences are run together, padded on the right (causal attention never looks there), up to
+/// this many tokens a pass.
+const TOKENS_PER_PASS: usize = 512;
+
+/// Runs the texts, then the random sequences, and keeps the activations at one hook. Texts longer
+/// than the context are cut into parts of its length, each with its own BOS.
+pub async fn collect(
+    model: &Gpt2,
+    tokenizer: &Tokenizer,
+    texts: &[String],
+    settings: &CollectSettings,
+    pause: &impl Checkpoint,
+) -> Result<Activations> {
+    let width = settings.point.vector_width(&model.config)?;
+    let mut rng = Rng::new(settings.seed);
+    let mut sequences = text_sequences(tokenizer, texts, settings, model.config.n_ctx)?;
+    if let Some(random) = settings.random {
+        sequences.extend(random_sequences(random, &model.config, &mut rng)?);
+    }
+    if sequences.is_empty() {
+        return Err(LabError::new(
+            code::EMPTY_INPUT,
+            "There is no text to collect activations from.",
+            "Give at least one text that is not empty, or random sequences.",
+        ));
+    }
+
+    let total = sequences.len();
+    let mut parts = Vec::new();
+    let mut origins = Vec::new();
+    let mut start = 0;
+    while start < total {
+        let end = pass_end(&sequences, start);
+        let longest = sequences[start..end].iter().map(|s| s.ids.len()).max().unwrap_or(0);
+        let padded: Vec<Vec<u32>> = sequences[start..end].iter().map(|s| pad(&s.ids, longest, model.config.eos)).collect();
+        let rows: Vec<&[u32]> = padded.iter().map(Vec::as_slice).collect();
+        let mut hooks = Hooks::reading(&[settings.point], settings.view);
+        model.forward(&rows, None, &mut hooks, LogitsWanted::None)?;
+        let Some(Reading::Vectors(x)) = hooks.readings.remove(&settings.point) else {
+            return Err(LabError::new(code::UNKNOWN_HOOK, format!("{} gave nothing.", settings.point), "Choose another hook."));
+        };
+        let mut kept = Vec::new();
+        for (i, sequence) in sequences[start..end].iter().enumerate() {
+            for position in kept_positions(sequence, settings.keep, &mut rng) {
+                kept.push((i * longest + position) as u32);
+                origins.push(Origin { sequence: start + i, position });
+            }
+        }
+        let indices = upload_indices(&kept, [kept.len()], &model.device());
+        parts.push(x.reshape([rows.len() * longest, width]).select(0, indices));
+        start = end;
+        pause.reached(Progress::Collect { done: end, total }).await?;
+    }
+    Ok(Activations { data: Tensor::cat(parts, 0), origins, sequences, point: settings.point, view: settings.view })
+}
+
+fn text_sequences(tokenizer: &Tokenizer, texts: &[String], settings: &CollectSettings, n_ctx: usize) -> Result<Vec<Sequence>> {
+    let bos = settings.prepend_bos.then_some(tokenizer.end_of_text);
+    let mut left = settings.max_tokens.unwrap_or(usize::MAX);
+    let mut sequences = Vec::new();
+    for (text, content) in texts.iter().enumerate() {
+        let ids = tokenizer.encode(content, false)?;
+        let ids = &ids[..ids.len().min(left)];
+        left -= ids.len();
+        for part in ids.chunks(n_ctx - usize::from(settings.prepend_bos)) {
+            let ids = bos.into_iter().chain(part.iter().copied()).collect();
+            sequences.push(Sequence { text: text as i32, ids });
+        }
+    }
+    Ok(sequences)
+}
+
+fn random_sequences(random: RandomSequences, config: &crate::gpt2::Config, rng: &mut Rng) -> Result<Vec<Sequence>> {
+    let RandomSequences { count, length, ids: (first, last) } = random;
+    let in_context = format!("from 1 to the context of {}", config.n_ctx);
+    check_setting(length >= 1 && length <= config.n_ctx, "randomSequences.length", length, &in_context)?;
+    check_setting(count <= 100_000, "randomSequences.count", count, "at most 100000")?;
+    check_setting(first <= last, "randomSequences.minId", first, "at most maxId")?;
+    check_setting((last as usize) < config.d_vocab, "randomSequences.maxId", last, &format!("below the vocabulary's {}", config.d_vocab))?;
+    let draw = |rng: &mut Rng| first + rng.below((last - first + 1) as usize) as u32;
+    Ok((0..count).map(|k| Sequence { text: -1 - k as i32, ids: (0..length).map(|_| draw(rng)).collect() }).collect())
+}
+
+/// The end of the pass that begins at `start`: as many sequences as fit, at least one.
+fn pass_end(sequences: &[Sequence], start: usize) -> usize {
+    let mut longest = 0;
+    for (i, sequence) in sequences[start..].iter().enumerate() {
+        longest = longest.max(sequence.ids.len());
+        if i > 0 && longest * (i + 1) > TOKENS_PER_PASS {
+            return start + i;
+        }
+    }
+    sequences.len()
+}
+
+fn pad(ids: &[u32], length: usize, with: u32) -> Vec<u32> {
+    let mut ids = ids.to_vec();
+    ids.resize(length, with);
+    ids
+}
+
+fn kept_positions(sequence: &Sequence, keep: Keep, rng: &mut Rng) -> Vec<usize> {
+    let n = sequence.ids.len();
+    match keep {
+        _ if sequence.text < 0 => (0..n).collect(),
+        Keep::All => (0..n).collect(),
+        Keep::Last => vec![n - 1],
+        Keep::Random => vec![rng.below(n)],
+    }
+}
+
+impl Activations {
+    pub fn rows(&self) -> usize {
+        self.origins.len()
+    }
+
+    pub fn width(&self) -> usize {
+        self.data.dims()[1]
+    }
+
+    /// The token at a row.
+    pub fn token(&self, row: usize) -> u32 {
+        let Origin { sequence, position } = self.origins[row];
+        self.sequences[sequence].ids[position]
+    }
+
+    /// Rows to look at: all, or those that are not the first of their sequence.
+    pub fn row_indices(&self, skip_position_0: bool) -> Vec<u32> {
+        let wanted = |row: &u32| !skip_position_0 || self.origins[*row as usize].position > 0;
+        (0..self.rows() as u32).filter(wanted).collect()
+    }
+
+    /// Mean, standard deviation and norms. Reads two numbers a row from the device.
+    pub async fn stats(&self) -> Result<Stats> {
+        let sums = self.data.clone().sum_dim(1);
+        let squares = self.data.clone().square().sum_dim(1);
+        let moments = read(Tensor::cat(vec![sums, squares], 1)).await?.data; // [rows, 2]
+        let width = self.width();
+        let norms = |rows: Vec<u32>| norms(&moments, &rows, width);
+        let all = norms(self.row_indices(false));
+        let distinct: HashSet<&[u32]> = self.origins.iter().map(|o| &self.sequences[o.sequence].ids[..=o.position]).collect();
+        Ok(Stats {
+            rows: self.rows(),
+            width,
+            distinct_rows: distinct.len(),
+            tokens: self.sequences.iter().map(|s| s.ids.len()).sum(),
+            mean: all.mean,
+            std: all.std,
+            without_position_0: norms(self.row_indices(true)),
+            all,
+        })
+    }
+}
+
+fn norms(moments: &[f32], rows: &[u32], width: usize) -> Norms {
+    if rows.is_empty() {
+        return Norms::default();
+    }
+    let of = |row: u32, k: usize| f64::from(moments[2 * row as usize + k]);
+    let values = (rows.len() * width) as f64;
+    let sum: f64 = rows.iter().map(|&r| of(r, 0)).sum();
+    let squares: f64 = rows.iter().map(|&r| of(r, 1)).sum();
+    let mut lengths: Vec<f64> = rows.iter().map(|&r| of(r, 1).max(0.0).sqrt()).collect();
+    lengths.sort_by(f64::total_cmp);
+    let n = lengths.len();
+    let mean = sum / values;
+    Norms {
+        rows: n,
+        mean,
+        std: ((squares - values * mean * mean).max(0.0) / (values - 1.0).max(1.0)).sqrt(),
+        mean_norm: lengths.iter().sum::<f64>() / n as f64,
+        median_norm: (lengths[(n - 1) / 2] + lengths[n / 2]) / 2.0,
+        max_norm: lengths[n - 1],
+    }
+}

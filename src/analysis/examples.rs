@@ -1,0 +1,86 @@
+//! On which tokens a feature is most active.
+
+use burn::tensor::Tensor;
+use serde::Serialize;
+
+use super::ROWS_PER_PASS;
+use crate::activations::{Activations, Origin};
+use crate::error::{Result, check_setting};
+use crate::progress::{Checkpoint, Progress};
+use crate::sae::{Architecture, check_feature, check_width};
+use crate::tensors::{read, upload_indices};
+use crate::tokenizer::Tokenizer;
+
+#[derive(Debug, Clone)]
+pub struct ExamplesSettings {
+    pub feature: usize,
+    pub k: usize,
+    pub skip_position_0: bool,
+    /// Tokens shown on either side.
+    pub context: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Example {
+    pub activation: f32,
+    pub row: u32,
+    /// The text's index, or −1−k for the k-th random sequence.
+    pub text: i32,
+    pub position: usize,
+    pub token: String,
+    pub before: Vec<String>,
+    pub after: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Examples {
+    pub feature: usize,
+    /// Rows where the feature is above zero.
+    pub active: usize,
+    pub rows: usize,
+    pub examples: Vec<Example>,
+}
+
+/// The `k` rows with the largest activation above zero, largest first.
+pub async fn examples(
+    sae: &dyn Architecture,
+    acts: &Activations,
+    tokenizer: &Tokenizer,
+    settings: &ExamplesSettings,
+    pause: &impl Checkpoint,
+) -> Result<Examples> {
+    check_feature(settings.feature, sae.b_enc().dims()[1])?;
+    check_setting(settings.k >= 1, "k", settings.k, "at least 1")?;
+    check_width(acts.width(), sae.w_enc().dims()[0])?;
+    let rows = acts.row_indices(settings.skip_position_0);
+    let mut columns = Vec::new();
+    for (i, part) in rows.chunks(ROWS_PER_PASS).enumerate() {
+        let x = acts.data.clone().select(0, upload_indices(part, [part.len()], &acts.data.device()));
+        columns.push(sae.encode(x).narrow(1, settings.feature, 1));
+        let done = (i * ROWS_PER_PASS + part.len()).min(rows.len());
+        pause.reached(Progress::Analyse { done, total: rows.len() }).await?;
+    }
+    let values = if columns.is_empty() { Vec::new() } else { read(Tensor::cat(columns, 0)).await?.data };
+    let mut found: Vec<(f32, u32)> = values.into_iter().zip(rows.iter().copied()).filter(|(v, _)| *v > 0.0).collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let active = found.len();
+    found.truncate(settings.k);
+    let examples = found.into_iter().map(|(activation, row)| example(acts, tokenizer, activation, row, settings.context)).collect();
+    Ok(Examples { feature: settings.feature, active, rows: rows.len(), examples })
+}
+
+fn example(acts: &Activations, tokenizer: &Tokenizer, activation: f32, row: u32, context: usize) -> Example {
+    let Origin { sequence, position } = acts.origins[row as usize];
+    let sequence = &acts.sequences[sequence];
+    let show = |ids: &[u32]| ids.iter().map(|&id| tokenizer.decode_token(id)).collect();
+    let end = sequence.ids.len().min(position.saturating_add(context).saturating_add(1));
+    Example {
+        activation,
+        row,
+        text: sequence.text,
+        position,
+        token: tokenizer.decode_token(sequence.ids[position]),
+        before: show(&sequence.ids[position.saturating_sub(context)..position]),
+        after: show(&sequence.ids[position + 1..end]),
+    }
+}

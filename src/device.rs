@@ -1,0 +1,31 @@
+//! Which processor computes: WebGPU, or the CPU when the browser has none.
+
+use burn::tensor::Device;
+
+use crate::error::Result;
+
+/// Where tensors live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processor {
+    WebGpu,
+    Cpu,
+}
+
+/// Opens the processor. The caller has asked the browser for an adapter with `timestamp-query`
+/// before choosing WebGPU: without that feature burn 0.22 panics at start.
+pub async fn open(processor: Processor) -> Result<Device> {
+    match processor {
+        Processor::Cpu => Ok(Device::flex()),
+        Processor::WebGpu => open_webgpu().await,
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+async fn open_webgpu() -> Result<Device> {
+    Device::wgpu_options().init_async().await.map_err(crate::LabError::device)
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+async fn open_webgpu() -> Result<Device> {
+    Err(crate::LabError::device("this build has no WebGPU; it exists for native tests"))
+}

@@ -1,0 +1,359 @@
+//! Hook points under TransformerLens's names: read them, add to them, replace them.
+//!
+//! A [`View`] says in whose coordinates values are read and written. In TransformerLens's view
+//! (weights folded and centred at loading) residual-stream values are Hugging Face's minus their
+//! mean over d_model, `hook_z` lacks the value bias, and `ln_final.hook_normalized` lacks the final
+//! layer norm's weight and bias. The model itself is one and the same: every block reads through
+//! a layer norm, which removes the mean.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::{Device, Tensor, activation};
+
+use super::config::Config;
+use crate::error::{LabError, Result, code};
+use crate::tensors::{HostTensor, read, upload};
+
+/// Where in a block, in the order of computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Site {
+    ResidPre,
+    Pattern,
+    Z,
+    AttnOut,
+    ResidMid,
+    MlpPost,
+    MlpOut,
+    ResidPost,
+    /// `ln_final.hook_normalized`; its layer is the number of layers.
+    Normalized,
+}
+
+const BLOCK_SITES: [(Site, &str); 8] = [
+    (Site::ResidPre, "hook_resid_pre"),
+    (Site::Pattern, "attn.hook_pattern"),
+    (Site::Z, "attn.hook_z"),
+    (Site::AttnOut, "hook_attn_out"),
+    (Site::ResidMid, "hook_resid_mid"),
+    (Site::MlpPost, "mlp.hook_post"),
+    (Site::MlpOut, "hook_mlp_out"),
+    (Site::ResidPost, "hook_resid_post"),
+];
+const FINAL: &str = "ln_final.hook_normalized";
+
+/// A place in the model; the derived order is the order of computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HookPoint {
+    pub layer: usize,
+    pub site: Site,
+}
+
+impl HookPoint {
+    pub fn new(layer: usize, site: Site) -> Self {
+        Self { layer, site }
+    }
+
+    /// Parses a name and checks that this model has it.
+    pub fn parse(name: &str, config: &Config) -> Result<Self> {
+        let unknown = |why: String| {
+            LabError::new(
+                code::UNKNOWN_HOOK,
+                format!("There is no hook {name:?}: {why}"),
+                format!(
+                    "Hooks are blocks.0 to blocks.{} with hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, attn.hook_pattern, attn.hook_z or mlp.hook_post, and {FINAL}.",
+                    config.n_layers - 1
+                ),
+            )
+        };
+        let mut point: HookPoint = name.parse().map_err(|()| unknown("the name is not one of the hooks.".into()))?;
+        if point.site == Site::Normalized {
+            point.layer = config.n_layers;
+        } else if point.layer >= config.n_layers {
+            return Err(unknown(format!("this model has {} layers, counted from 0.", config.n_layers)));
+        }
+        Ok(point)
+    }
+
+    /// Every hook of a model, in the order of computation.
+    pub fn all(config: &Config) -> Vec<HookPoint> {
+        let blocks = (0..config.n_layers).flat_map(|l| BLOCK_SITES.iter().map(move |(site, _)| HookPoint::new(l, *site)));
+        blocks.chain([HookPoint::new(config.n_layers, Site::Normalized)]).collect()
+    }
+
+    /// Values at one position: d_model, d_mlp, or `None` for attention patterns.
+    pub fn width(self, config: &Config) -> Option<usize> {
+        match self.site {
+            Site::Pattern => None,
+            Site::MlpPost => Some(config.d_mlp),
+            _ => Some(config.d_model),
+        }
+    }
+
+    /// [`HookPoint::width`], or an error that says what a pattern is.
+    pub fn vector_width(self, config: &Config) -> Result<usize> {
+        self.width(config).ok_or_else(|| {
+            LabError::new(
+                code::WIDTH_MISMATCH,
+                format!("{self} is a table of attention from position to position, not one vector a position."),
+                "Choose a residual-stream, attn_out, mlp_out, z or mlp.hook_post hook.",
+            )
+        })
+    }
+}
+
+impl FromStr for HookPoint {
+    type Err = ();
+
+    fn from_str(name: &str) -> std::result::Result<Self, ()> {
+        if name == FINAL {
+            return Ok(Self::new(usize::MAX, Site::Normalized));
+        }
+        let (layer, hook) = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')).ok_or(())?;
+        if layer.is_empty() || !layer.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(());
+        }
+        let site = BLOCK_SITES.iter().find(|(_, n)| *n == hook).ok_or(())?.0;
+        Ok(Self::new(layer.parse().map_err(drop)?, site))
+    }
+}
+
+impl fmt::Display for HookPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match BLOCK_SITES.iter().find(|(site, _)| *site == self.site) {
+            Some((_, name)) => write!(f, "blocks.{}.{name}", self.layer),
+            None => f.write_str(FINAL),
+        }
+    }
+}
+
+/// Whose coordinates: TransformerLens's processed weights or Hugging Face's raw ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    #[default]
+    TransformerLens,
+    HuggingFace,
+}
+
+/// At which positions an edit applies. The prompt includes BOS; with a KV cache or without, the
+/// same positions are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Positions {
+    #[default]
+    All,
+    Prompt,
+    Generated,
+    /// The prompt's last position, from which the first new token is predicted.
+    Last,
+    /// These, counted from 0.
+    At(Vec<usize>),
+}
+
+/// What to do with the value at a hook.
+#[derive(Debug, Clone)]
+pub enum EditKind {
+    /// `x + v`, v `[width]`.
+    Add(Tensor<1>),
+    /// `x := v`, v as large as what is there (one sequence).
+    Replace(HostTensor),
+    /// `x + (factor − 1) · f(x) · w_dec` with `f(x) = relu(x · w_enc + b_enc)`: one SAE feature
+    /// multiplied by `factor`, the SAE's error kept.
+    ScaleFeature { w_enc: Tensor<1>, b_enc: f32, w_dec: Tensor<1>, factor: f32 },
+}
+
+#[derive(Debug, Clone)]
+pub struct Edit {
+    pub point: HookPoint,
+    pub kind: EditKind,
+    pub positions: Positions,
+}
+
+/// A value read at a hook.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// `[batch, pos, width]`; `hook_z` has its heads side by side.
+    Vectors(Tensor<3>),
+    /// Attention `[batch, n_heads, query, key]`.
+    Pattern(Tensor<4>),
+}
+
+/// What to read and what to change during forward passes, and what was read in the last one.
+#[derive(Default)]
+pub struct Hooks {
+    pub view: View,
+    pub wanted: Vec<HookPoint>,
+    pub edits: Vec<Edit>,
+    /// Positions that belong to the prompt; later ones count as generated.
+    pub prompt_len: usize,
+    pub readings: BTreeMap<HookPoint, Reading>,
+    /// Mean over d_model `[batch, pos, 1]` that edits have left in this pass's residual stream.
+    pub(super) edited_mean: Option<Tensor<3>>,
+}
+
+impl Hooks {
+    pub fn reading(points: &[HookPoint], view: View) -> Self {
+        Self { view, wanted: points.to_vec(), ..Self::default() }
+    }
+
+    pub fn editing(edits: Vec<Edit>, view: View) -> Self {
+        Self { view, edits, ..Self::default() }
+    }
+
+    /// The last point anything is wanted of; a pass that needs no logits stops there.
+    pub fn last_wanted(&self) -> Option<HookPoint> {
+        self.wanted.iter().max().copied()
+    }
+
+    /// One reading of the last pass as host values, without the batch dimension (of one sequence):
+    /// `[pos, width]`, `[pos, n_heads, d_head]` for `hook_z`, `[n_heads, query, key]` for patterns.
+    pub async fn read_one(&mut self, point: HookPoint, config: &Config) -> Result<HostTensor> {
+        let mut host = match self.readings.remove(&point) {
+            Some(Reading::Vectors(x)) => read(x).await?,
+            Some(Reading::Pattern(x)) => read(x).await?,
+            None => return Err(LabError::new(code::UNKNOWN_HOOK, format!("{point} was not read."), "Ask for it before the run.")),
+        };
+        host.shape.remove(0);
+        if point.site == Site::Z {
+            host.shape = vec![host.shape[0], config.n_heads, config.d_head];
+        }
+        Ok(host)
+    }
+
+    /// Checks that every edit fits the model.
+    pub fn check(&self, config: &Config) -> Result<()> {
+        for edit in &self.edits {
+            let expected = match &edit.kind {
+                EditKind::Replace(_) => continue, // its shape depends on the pass
+                EditKind::Add(v) => v.dims()[0],
+                EditKind::ScaleFeature { w_enc, .. } => w_enc.dims()[0],
+            };
+            let width = edit.point.vector_width(config)?;
+            if expected != width {
+                return Err(LabError::new(
+                    code::WIDTH_MISMATCH,
+                    format!("The direction has {expected} dimensions, but {} of this model has {width}.", edit.point),
+                    "Use an SAE or a vector made for this model and hook.",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn touches(&self, point: HookPoint) -> bool {
+        self.wanted.contains(&point) || self.edits_at(point)
+    }
+
+    pub(super) fn edits_at(&self, point: HookPoint) -> bool {
+        self.edits.iter().any(|e| e.point == point)
+    }
+
+    /// Applies the edits of `point` to a value given in the view's coordinates, then records it.
+    pub(super) fn vectors(&mut self, point: HookPoint, mut x: Tensor<3>, offset: usize) -> Result<Tensor<3>> {
+        let [batch, pos, width] = x.dims();
+        for edit in self.edits.iter().filter(|e| e.point == point) {
+            let device = x.device();
+            let changed = match &edit.kind {
+                EditKind::Add(v) => x.clone() + v.clone().reshape([1, 1, width]),
+                EditKind::Replace(value) => {
+                    let count = value.data.len();
+                    if count != batch * pos * width {
+                        value.expect_shape(&point.to_string(), &[batch * pos, width])?;
+                    }
+                    upload(value.data.clone(), [batch, pos, width], &device)
+                }
+                EditKind::ScaleFeature { w_enc, b_enc, w_dec, factor } => {
+                    let f = activation::relu(x.clone().matmul(w_enc.clone().reshape([1, width, 1])) + *b_enc);
+                    x.clone() + f * w_dec.clone().reshape([1, 1, width]) * (*factor - 1.0)
+                }
+            };
+            x = match self.position_mask(&edit.positions, offset, pos, &device) {
+                Mask::All => changed,
+                Mask::None => x,
+                Mask::Some(mask) => x * (1.0 - mask.clone()) + changed * mask,
+            };
+        }
+        if self.wanted.contains(&point) {
+            self.readings.insert(point, Reading::Vectors(x.clone()));
+        }
+        Ok(x)
+    }
+
+    pub(super) fn pattern(&mut self, point: HookPoint, mut x: Tensor<4>) -> Result<Tensor<4>> {
+        for edit in self.edits.iter().filter(|e| e.point == point) {
+            if let EditKind::Replace(value) = &edit.kind {
+                let dims = x.dims();
+                if value.data.len() != dims.iter().product::<usize>() {
+                    value.expect_shape(&point.to_string(), &dims[1..])?;
+                }
+                x = upload(value.data.clone(), dims, &x.device());
+            }
+        }
+        if self.wanted.contains(&point) {
+            self.readings.insert(point, Reading::Pattern(x.clone()));
+        }
+        Ok(x)
+    }
+
+    /// Which of the `pos` positions from `offset` an edit applies to.
+    fn position_mask(&self, positions: &Positions, offset: usize, pos: usize, device: &Device) -> Mask {
+        let applies = |p: usize| match positions {
+            Positions::All => true,
+            Positions::Prompt => p < self.prompt_len,
+            Positions::Generated => p >= self.prompt_len,
+            Positions::Last => p + 1 == self.prompt_len,
+            Positions::At(list) => list.contains(&p),
+        };
+        let mask: Vec<f32> = (offset..offset + pos).map(|p| f32::from(u8::from(applies(p)))).collect();
+        if mask.iter().all(|&m| m == 1.0) {
+            Mask::All
+        } else if mask.iter().all(|&m| m == 0.0) {
+            Mask::None
+        } else {
+            Mask::Some(upload(mask, [1, pos, 1], device))
+        }
+    }
+}
+
+enum Mask {
+    All,
+    None,
+    Some(Tensor<3>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> Config {
+        Config::from_json(br#"{"vocab_size":8,"n_positions":8,"n_embd":8,"n_layer":2,"n_head":2}"#).unwrap()
+    }
+
+    #[test]
+    fn every_name_parses_to_itself_in_the_order_of_computation() {
+        let config = tiny();
+        let all = HookPoint::all(&config);
+        assert_eq!(all.len(), 17);
+        assert!(all.is_sorted());
+        for point in all {
+            assert_eq!(HookPoint::parse(&point.to_string(), &config).unwrap(), point);
+        }
+    }
+
+    #[test]
+    fn what_is_no_hook_is_refused_by_name() {
+        for name in [
+            "",
+            "blocks",
+            "blocks.2.hook_resid_pre",
+            "blocks.-1.hook_resid_pre",
+            "blocks.1.hook_resid",
+            "blocks..hook_z",
+            "blocks.99999999999999999999.hook_mlp_out",
+        ] {
+            let error = HookPoint::parse(name, &tiny()).unwrap_err();
+            assert_eq!(error.code, code::UNKNOWN_HOOK);
+            assert!(error.message.contains(name));
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! GPT-2: configuration, checkpoint, forward pass with hooks, KV cache, generation.
+
+mod cache;
+mod checkpoint;
+mod config;
+mod generate;
+mod hooks;
+mod model;
+mod sampling;
+
+pub use cache::KvCache;
+pub use checkpoint::Checkpoint;
+pub use config::Config;
+pub use generate::{GenerateSettings, Generated, generate};
+pub use hooks::{Edit, EditKind, HookPoint, Hooks, Positions, Reading, Site, View};
+pub use model::{Gpt2, LogitsWanted};
+pub use sampling::{Sampling, filtered_probabilities, log_softmax, mean_loss, sample};

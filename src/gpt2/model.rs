@@ -1,0 +1,311 @@
+//! GPT-2's forward pass (Radford et al. 2019), weights under the checkpoint's own names.
+
+use burn::tensor::{Device, Int, Tensor, activation, module};
+
+use super::cache::KvCache;
+use super::checkpoint::Checkpoint;
+use super::config::Config;
+use super::hooks::{HookPoint, Hooks, Site, View};
+use crate::error::{LabError, Result, code};
+use crate::progress::{Checkpoint as Pause, Progress};
+use crate::tensors::{upload, upload_indices};
+
+/// Which logits a pass computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogitsWanted {
+    /// None: the pass stops after the last hook wanted.
+    None,
+    /// Of the last position only.
+    Last,
+    All,
+}
+
+/// GPT-2 with its weights on a device.
+pub struct Gpt2 {
+    pub config: Config,
+    wte: Tensor<2>,
+    wpe: Tensor<2>,
+    blocks: Vec<Block>,
+    ln_f: LayerNorm,
+}
+
+struct Block {
+    ln_1: LayerNorm,
+    /// What TransformerLens's folding takes out of `hook_z`: `b_V + ln_1.bias · W_V`, `[d_model]`.
+    z_shift: Tensor<1>,
+    c_attn: Linear,
+    attn_c_proj: Linear,
+    ln_2: LayerNorm,
+    c_fc: Linear,
+    mlp_c_proj: Linear,
+}
+
+/// `x · weight + bias`, weight `[in, out]` as Hugging Face's Conv1D stores it.
+struct Linear {
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+}
+
+impl Linear {
+    fn load(file: &Checkpoint<'_>, name: &str, d_in: usize, d_out: usize) -> Result<Self> {
+        Ok(Self { weight: file.tensor(&format!("{name}.weight"), [d_in, d_out])?, bias: file.tensor(&format!("{name}.bias"), [d_out])? })
+    }
+
+    /// `[batch, pos, in]` to `[batch, pos, out]`.
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        module::linear(x, self.weight.clone(), Some(self.bias.clone()))
+    }
+}
+
+struct LayerNorm {
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    eps: f64,
+}
+
+impl LayerNorm {
+    fn load(file: &Checkpoint<'_>, name: &str, config: &Config) -> Result<Self> {
+        Ok(Self {
+            weight: file.tensor(&format!("{name}.weight"), [config.d_model])?,
+            bias: file.tensor(&format!("{name}.bias"), [config.d_model])?,
+            eps: config.eps,
+        })
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        module::layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.eps)
+    }
+
+    /// Without weight and bias: TransformerLens's `LayerNormPre`.
+    fn normalize(&self, x: Tensor<3>) -> Tensor<3> {
+        let [_, _, d_model] = x.dims();
+        module::layer_norm(x.clone(), Tensor::ones([d_model], &x.device()), None, self.eps)
+    }
+
+    fn scale_and_shift(&self, x: Tensor<3>) -> Tensor<3> {
+        x * self.weight.clone().unsqueeze() + self.bias.clone().unsqueeze()
+    }
+}
+
+/// `x` minus its mean over the last dimension: what TransformerLens's centred writing weights do
+/// to everything written into the residual stream.
+fn center<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone() - x.mean_dim(D - 1)
+}
+
+impl Gpt2 {
+    /// Reads all weights. `file` is a whole safetensors file.
+    pub async fn load(config: Config, file: &[u8], device: &Device, pause: &impl Pause) -> Result<Self> {
+        let file = Checkpoint::open(file, device)?;
+        let d = config.d_model;
+        let total = config.n_layers + 1;
+        let wte = file.tensor("wte.weight", [config.d_vocab, d])?;
+        let wpe = file.tensor("wpe.weight", [config.n_ctx, d])?;
+        let ln_f = LayerNorm::load(&file, "ln_f", &config)?;
+        let mut blocks = Vec::with_capacity(config.n_layers);
+        for l in 0..config.n_layers {
+            let at = |name: &str| format!("h.{l}.{name}");
+            let ln_1 = LayerNorm::load(&file, &at("ln_1"), &config)?;
+            let c_attn = Linear::load(&file, &at("attn.c_attn"), d, 3 * d)?;
+            let folded = c_attn.forward(ln_1.bias.clone().reshape([1, 1, d]));
+            blocks.push(Block {
+                ln_1,
+                c_attn,
+                z_shift: folded.narrow(2, 2 * d, d).reshape([d]),
+                attn_c_proj: Linear::load(&file, &at("attn.c_proj"), d, d)?,
+                ln_2: LayerNorm::load(&file, &at("ln_2"), &config)?,
+                c_fc: Linear::load(&file, &at("mlp.c_fc"), d, config.d_mlp)?,
+                mlp_c_proj: Linear::load(&file, &at("mlp.c_proj"), config.d_mlp, d)?,
+            });
+            pause.reached(Progress::Load { done: l + 1, total }).await?;
+        }
+        pause.reached(Progress::Load { done: total, total }).await?;
+        Ok(Self { config, wte, wpe, blocks, ln_f })
+    }
+
+    pub fn device(&self) -> Device {
+        self.wte.device()
+    }
+
+    /// Number of parameters, the tied head counted once.
+    pub fn parameters(&self) -> usize {
+        let Config { n_layers, d_model: d, d_mlp, d_vocab, n_ctx, .. } = self.config;
+        let block = 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * d_mlp + d_mlp) + (d_mlp * d + d);
+        d_vocab * d + n_ctx * d + n_layers * block + 2 * d
+    }
+
+    /// Checks that `ids` can be run after `offset` positions.
+    pub fn check_ids(&self, ids: &[u32], offset: usize) -> Result<()> {
+        if ids.is_empty() {
+            return Err(LabError::new(code::EMPTY_INPUT, "There is no token to run.", "Type some text, or switch BOS on."));
+        }
+        let (len, n_ctx) = (offset + ids.len(), self.config.n_ctx);
+        if len > n_ctx {
+            return Err(LabError::new(
+                code::TOO_LONG,
+                format!("The text has {len} tokens, but this model sees at most {n_ctx} at once."),
+                "Shorten the text.",
+            ));
+        }
+        match ids.iter().find(|&&id| id as usize >= self.config.d_vocab) {
+            Some(id) => Err(LabError::setting("token id", id, &format!("below the vocabulary's {}", self.config.d_vocab))),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `rows` of token ids, all of one length, through the model.
+    ///
+    /// Edits and reads at hooks; with a `cache`, the ids continue the positions it holds. Returns
+    /// logits `[batch, pos or 1, d_vocab]` in the hooks' view, or `None` when none were wanted.
+    pub fn forward(&self, rows: &[&[u32]], mut cache: Option<&mut KvCache>, hooks: &mut Hooks, logits: LogitsWanted) -> Result<Option<Tensor<3>>> {
+        let offset = cache.as_ref().map_or(0, |c| c.len());
+        hooks.readings.clear();
+        hooks.edited_mean = None;
+        hooks.check(&self.config)?;
+        let pos = rows.first().map_or(0, |row| row.len());
+        for row in rows {
+            self.check_ids(row, offset)?;
+        }
+        let stop = match logits {
+            LogitsWanted::None => Some(hooks.last_wanted().unwrap_or(HookPoint::new(0, Site::ResidPre))),
+            _ => None,
+        };
+        let past = |layer: usize, site: Site| stop.is_some_and(|s| s < HookPoint::new(layer, site));
+
+        let mut x = self.embed(rows, pos, offset);
+        let mask = causal_mask(pos, &self.device());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            if past(layer, Site::ResidPre) {
+                return Ok(None);
+            }
+            x = self.residual(HookPoint::new(layer, Site::ResidPre), x, hooks, offset)?;
+            if past(layer, Site::Pattern) {
+                return Ok(None);
+            }
+            let attn = self.attention(layer, block, x.clone(), mask.as_ref(), &mut cache, hooks, offset)?;
+            let attn = self.residual(HookPoint::new(layer, Site::AttnOut), attn, hooks, offset)?;
+            x = self.residual(HookPoint::new(layer, Site::ResidMid), x + attn, hooks, offset)?;
+            if past(layer, Site::MlpPost) {
+                return Ok(None);
+            }
+            let mlp = activation::gelu_approximate(block.c_fc.forward(block.ln_2.forward(x.clone())));
+            let mlp = hooks.vectors(HookPoint::new(layer, Site::MlpPost), mlp, offset)?;
+            let mlp = self.residual(HookPoint::new(layer, Site::MlpOut), block.mlp_c_proj.forward(mlp), hooks, offset)?;
+            x = self.residual(HookPoint::new(layer, Site::ResidPost), x + mlp, hooks, offset)?;
+        }
+        if let Some(cache) = cache {
+            cache.advance(pos);
+        }
+        let normalized = self.final_norm(x, hooks, offset)?;
+        Ok(match logits {
+            LogitsWanted::None => None,
+            LogitsWanted::All => Some(self.unembed(normalized, hooks.view)),
+            LogitsWanted::Last => Some(self.unembed(normalized.narrow(1, pos - 1, 1), hooks.view)),
+        })
+    }
+
+    /// Token plus position embedding, `[batch, pos, d_model]`.
+    fn embed(&self, rows: &[&[u32]], pos: usize, offset: usize) -> Tensor<3> {
+        let ids: Tensor<2, Int> = upload_indices(&rows.concat(), [rows.len(), pos], &self.device());
+        let positions = self.wpe.clone().narrow(0, offset, pos);
+        module::embedding(self.wte.clone(), ids) + positions.unsqueeze_dim(0)
+    }
+
+    /// A hook on something that is, or is written into, the residual stream.
+    ///
+    /// TransformerLens takes means out of the weights, not out of activations: whatever the model
+    /// writes has none, but the mean of what an edit put in stays in every later residual.
+    fn residual(&self, point: HookPoint, x: Tensor<3>, hooks: &mut Hooks, offset: usize) -> Result<Tensor<3>> {
+        if !hooks.touches(point) {
+            return Ok(x);
+        }
+        if hooks.view == View::HuggingFace {
+            return hooks.vectors(point, x, offset);
+        }
+        let is_stream = matches!(point.site, Site::ResidPre | Site::ResidMid | Site::ResidPost);
+        let shown = match &hooks.edited_mean {
+            Some(mean) if is_stream => center(x) + mean.clone(),
+            _ => center(x),
+        };
+        let edited = hooks.vectors(point, shown, offset)?;
+        if hooks.edits_at(point) {
+            let mean = edited.clone().mean_dim(2);
+            hooks.edited_mean = Some(match hooks.edited_mean.take() {
+                Some(earlier) if !is_stream => earlier + mean,
+                _ => mean,
+            });
+        }
+        Ok(edited)
+    }
+
+    #[allow(clippy::too_many_arguments)] // one call site; a struct would only rename them
+    fn attention(
+        &self,
+        layer: usize,
+        block: &Block,
+        x: Tensor<3>,
+        mask: Option<&Tensor<4>>,
+        cache: &mut Option<&mut KvCache>,
+        hooks: &mut Hooks,
+        offset: usize,
+    ) -> Result<Tensor<3>> {
+        let [batch, pos, d_model] = x.dims();
+        let Config { n_heads, d_head, .. } = self.config;
+        let qkv = block.c_attn.forward(block.ln_1.forward(x)); // [batch, pos, 3 * d_model]
+        let heads = |i: usize| {
+            let part = qkv.clone().narrow(2, i * d_model, d_model);
+            part.reshape([batch, pos, n_heads, d_head]).swap_dims(1, 2) // [batch, n_heads, pos, d_head]
+        };
+        let (q, k, v) = (heads(0), heads(1), heads(2));
+        let (k, v) = match cache {
+            Some(cache) => cache.extend(layer, k, v),
+            None => (k, v),
+        };
+        let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt(); // [batch, n_heads, pos, keys]
+        let scores = match mask {
+            Some(mask) if offset == 0 => scores + mask.clone(),
+            Some(mask) => {
+                let seen = Tensor::zeros([1, 1, pos, offset], &self.device());
+                scores + Tensor::cat(vec![seen, mask.clone()], 3)
+            }
+            None => scores,
+        };
+        let pattern = hooks.pattern(HookPoint::new(layer, Site::Pattern), activation::softmax(scores, 3))?;
+        let mut z = pattern.matmul(v).swap_dims(1, 2).reshape([batch, pos, d_model]);
+        let point = HookPoint::new(layer, Site::Z);
+        if hooks.touches(point) {
+            let shift = block.z_shift.clone().unsqueeze::<3>();
+            z = match hooks.view {
+                View::TransformerLens => hooks.vectors(point, z - shift.clone(), offset)? + shift,
+                View::HuggingFace => hooks.vectors(point, z, offset)?,
+            };
+        }
+        Ok(block.attn_c_proj.forward(z))
+    }
+
+    fn final_norm(&self, x: Tensor<3>, hooks: &mut Hooks, offset: usize) -> Result<Tensor<3>> {
+        let point = HookPoint::new(self.config.n_layers, Site::Normalized);
+        match hooks.view {
+            View::TransformerLens if hooks.touches(point) => {
+                let shown = hooks.vectors(point, self.ln_f.normalize(x), offset)?;
+                Ok(self.ln_f.scale_and_shift(shown))
+            }
+            _ => hooks.vectors(point, self.ln_f.forward(x), offset),
+        }
+    }
+
+    /// Logits through the tied head; centred over the vocabulary in TransformerLens's view.
+    fn unembed(&self, x: Tensor<3>, view: View) -> Tensor<3> {
+        let [batch, pos, d_model] = x.dims();
+        let logits = x.reshape([batch * pos, d_model]).matmul(self.wte.clone().transpose());
+        let logits = if view == View::TransformerLens { center(logits) } else { logits };
+        logits.reshape([batch, pos, self.config.d_vocab])
+    }
+}
+
+/// `[1, 1, pos, pos]`: 0 where a query may look, −1e30 where the key lies in its future (−inf is
+/// not guaranteed to exist in WGSL; either way the attention there is exactly 0).
+fn causal_mask(pos: usize, device: &Device) -> Option<Tensor<4>> {
+    let value = |i: usize| if i % pos > i / pos { -1e30 } else { 0.0 };
+    (pos > 1).then(|| upload((0..pos * pos).map(value).collect(), [1, 1, pos, pos], device))
+}

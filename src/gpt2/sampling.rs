@@ -1,0 +1,106 @@
+//! Choosing the next token, in TransformerLens's order of operations (`sample_logits`).
+
+use crate::error::{Result, check_setting};
+use crate::rng::Rng;
+
+/// How the next token is drawn. Temperature 0 is greedy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    pub temperature: f64,
+    /// Keep the k largest logits (ties with the k-th survive). Takes precedence over `top_p`.
+    pub top_k: Option<usize>,
+    /// Keep the most likely tokens until their mass exceeds p, at least one.
+    pub top_p: Option<f64>,
+    /// Subtracted, after the temperature, once for each time a token has occurred, prompt and BOS included.
+    pub frequency_penalty: f64,
+}
+
+impl Sampling {
+    pub fn check(&self) -> Result<()> {
+        let Self { temperature, top_k, top_p, frequency_penalty } = *self;
+        check_setting((0.0..=100.0).contains(&temperature), "temperature", temperature, "from 0 to 100")?;
+        check_setting(top_k != Some(0), "topK", 0, "at least 1")?;
+        if let Some(p) = top_p {
+            check_setting(p > 0.0 && p <= 1.0, "topP", p, "above 0 and at most 1")?;
+        }
+        check_setting((0.0..=100.0).contains(&frequency_penalty), "frequencyPenalty", frequency_penalty, "from 0 to 100")
+    }
+}
+
+/// The next token. `tokens` are all so far.
+pub fn sample(logits: &[f32], tokens: &[u32], how: &Sampling, rng: &mut Rng) -> u32 {
+    if how.temperature == 0.0 {
+        return argmax(logits);
+    }
+    let probabilities = filtered_probabilities(logits, tokens, how);
+    let mut left = rng.uniform();
+    for (id, p) in probabilities.iter().enumerate() {
+        left -= p;
+        if left < 0.0 {
+            return id as u32;
+        }
+    }
+    // Rounding: the masses add up to a hair below the draw.
+    probabilities.iter().rposition(|&p| p > 0.0).unwrap_or(0) as u32
+}
+
+/// Probabilities after temperature (> 0), frequency penalty, and top-k or else top-p.
+pub fn filtered_probabilities(logits: &[f32], tokens: &[u32], how: &Sampling) -> Vec<f64> {
+    let mut l: Vec<f64> = logits.iter().map(|&x| f64::from(x) / how.temperature).collect();
+    if how.frequency_penalty > 0.0 {
+        for &token in tokens {
+            if let Some(x) = l.get_mut(token as usize) {
+                *x -= how.frequency_penalty;
+            }
+        }
+    }
+    if let Some(k) = how.top_k {
+        let mut sorted = l.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let kth = sorted[k.min(l.len()) - 1];
+        l.iter_mut().filter(|x| **x < kth).for_each(|x| *x = f64::NEG_INFINITY);
+    } else if let Some(p) = how.top_p.filter(|&p| p < 1.0) {
+        let mass = softmax(&l);
+        let mut order: Vec<usize> = (0..l.len()).collect();
+        order.sort_by(|&a, &b| l[b].total_cmp(&l[a]));
+        let mut before = 0.0;
+        for (rank, &id) in order.iter().enumerate() {
+            if rank > 0 && before > p {
+                l[id] = f64::NEG_INFINITY;
+            }
+            before += mass[id];
+        }
+    }
+    softmax(&l)
+}
+
+/// Index of the largest logit, the first of equals.
+pub fn argmax(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (i, &x) in logits.iter().enumerate() {
+        if x > logits[best] {
+            best = i;
+        }
+    }
+    best as u32
+}
+
+fn softmax(l: &[f64]) -> Vec<f64> {
+    let max = l.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let exp: Vec<f64> = l.iter().map(|x| (x - max).exp()).collect();
+    let sum: f64 = exp.iter().sum();
+    exp.into_iter().map(|e| e / sum).collect()
+}
+
+/// Natural-log probabilities of one row of logits.
+pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
+    logits.iter().map(|&x| f64::from(x - max) - sum.ln()).collect()
+}
+
+/// Mean next-token loss in nats over all positions but the last, from logits `[pos, d_vocab]`.
+pub fn mean_loss(logits: &[f32], ids: &[u32], d_vocab: usize) -> f64 {
+    let rows = logits.chunks_exact(d_vocab).zip(&ids[1..]);
+    rows.map(|(row, &next)| -log_softmax(row)[next as usize]).sum::<f64>() / (ids.len() - 1) as f64
+}

@@ -1,0 +1,354 @@
+//! Curves: several lines over one x axis, redrawn as they grow.
+//!
+//! ```text
+//! title
+//! y axis's name                      (legend, where the labels do not fit at the lines' ends)
+//!  1.0 ┤────────────────────────────
+//!      │╲                                      the value at the end of
+//!  0.5 ┤─╲──────────────────────────    ╱ total 0.312 ◄ each line, beside
+//!      │  ╲____________________________●                 its name
+//!  0.0 ┴──┬──────┬──────┬──────┬────
+//!         20     40     60     80
+//!               x axis's name
+//! ```
+
+mod chart;
+mod layout;
+mod polyline;
+mod spread;
+
+use plotters::coord::Shift;
+use plotters::drawing::DrawingArea;
+use plotters::prelude::DrawingBackend;
+use plotters::style::RGBColor;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::Result;
+use crate::error::{LabError, check_setting, code};
+
+use self::chart::Chart;
+use self::layout::Layout;
+use super::color::{Palette, Theme, parse};
+use super::numbers::value_label;
+use super::scales::Axis;
+use super::sheet::{Rect, Sheet, Units};
+
+/// What to draw. Lengths are CSS pixels everywhere, `scale` device pixels to one of them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Curves {
+    pub scale: f64,
+    pub theme: Theme,
+    #[serde(default)]
+    pub title: Option<String>,
+    #[serde(default)]
+    pub x_label: String,
+    #[serde(default)]
+    pub y_label: String,
+    /// Logarithmic y axis: values that are not positive become gaps.
+    #[serde(default)]
+    pub y_log: bool,
+    /// Fixed ends of the axes; a free end follows the data.
+    #[serde(default)]
+    pub x_min: Option<f64>,
+    #[serde(default)]
+    pub x_max: Option<f64>,
+    #[serde(default)]
+    pub y_min: Option<f64>,
+    #[serde(default)]
+    pub y_max: Option<f64>,
+    #[serde(default)]
+    pub lines: Vec<Line>,
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+}
+
+/// One line. Values that are not finite (in JavaScript `null` as well) are gaps.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Line {
+    #[serde(default)]
+    pub label: String,
+    #[serde(deserialize_with = "with_gaps")]
+    pub x: Vec<f64>,
+    #[serde(deserialize_with = "with_gaps")]
+    pub y: Vec<f64>,
+    #[serde(default)]
+    pub dash: bool,
+    /// Instead of the theme's.
+    #[serde(default)]
+    pub color: Option<String>,
+}
+
+/// A horizontal line at a value worth comparing with.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Rule {
+    pub y: f64,
+    #[serde(default)]
+    pub label: String,
+}
+
+/// Where the curves were drawn: the plot in device pixels, the values at its edges.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CurvesPlot {
+    pub plot: Rect,
+    pub x: [f64; 2],
+    pub y: [f64; 2],
+}
+
+fn with_gaps<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+}
+
+/// Draws the curves; a canvas too small for them stays blank and the returned plot empty.
+///
+/// # Errors
+///
+/// LAB-BAD-SETTING: x and y of different lengths, an impossible range, an unreadable colour, a scale out of range.
+pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec: &Curves) -> Result<CurvesPlot> {
+    let sheet = Sheet::new(area, Units::new(spec.scale, grain)?, Palette::new(&spec.theme)?)?;
+    let lines = spec.lines.iter().enumerate();
+    let lines = lines.map(|(i, line)| Series::new(i, line, &sheet.palette)).collect::<Result<Vec<_>>>()?;
+    let y_ticks = (f64::from(sheet.all.height) / f64::from(sheet.px(36.0)) - 2.0).clamp(2.0, 8.0) as usize;
+    let (x_axis, y_axis) = axes(spec, y_ticks)?;
+    sheet.fill(sheet.all, sheet.palette.paper, 1.0)?;
+
+    let y_ticks = y_axis.map(|axis| axis.ticks(y_ticks)).unwrap_or_default();
+    let layout = Layout::new(&sheet, spec, &lines, x_axis.as_ref(), y_ticks)?;
+    let (x, y) = (x_axis.unwrap_or(BLANK), y_axis.unwrap_or(if spec.y_log { BLANK_LOG } else { BLANK }));
+    if !layout.plot.is_empty() {
+        let chart = Chart { sheet: &sheet, plot: layout.plot, x, y };
+        chart.frame(spec, &layout)?;
+        chart.lines(spec, &lines, &layout)?;
+    }
+    Ok(CurvesPlot { plot: layout.plot.in_pixels(&sheet.units), x: [x.min, x.max], y: [y.min, y.max] })
+}
+
+/// Axes of a plot without any value: drawn without numbers.
+const BLANK: Axis = Axis { min: 0.0, max: 1.0, log: false, whole: false };
+const BLANK_LOG: Axis = Axis { min: 0.1, max: 1.0, log: true, whole: false };
+
+/// Both axes; `None` where neither the data nor the caller says where they run.
+fn axes(spec: &Curves, y_ticks: usize) -> Result<(Option<Axis>, Option<Axis>)> {
+    let end = |name: &str, v: Option<f64>, log: bool| match v {
+        Some(v) if v.abs() > 1e299 || v.is_nan() => Err(LabError::setting(name, v, "a finite number")),
+        Some(v) if log && v < 1e-299 => Err(LabError::setting(name, v, "above zero on a logarithmic axis")),
+        v => Ok(v),
+    };
+    let x = (end("xMin", spec.x_min, false)?, end("xMax", spec.x_max, false)?);
+    let y = (end("yMin", spec.y_min, spec.y_log)?, end("yMax", spec.y_max, spec.y_log)?);
+    for (name, (min, max)) in [("x", x), ("y", y)] {
+        if let (Some(min), Some(max)) = (min, max) {
+            check_setting(min <= max, &format!("{name}Min"), min, &format!("at most {name}Max, which is {max}"))?;
+        }
+    }
+    // A point counts for an axis only where it has a place on the other: x of a gap is no value.
+    let points = || spec.lines.iter().flat_map(|line| line.x.iter().copied().zip(line.y.iter().copied()));
+    let drawable = |v: f64| v.is_finite() && (!spec.y_log || v > 0.0);
+    let xs = points().filter(|p| drawable(p.1)).map(|p| p.0);
+    let ys = points().filter(|p| p.0.is_finite()).map(|p| p.1).chain(spec.rules.iter().map(|rule| rule.y));
+    Ok((Axis::over(xs, x, false, None), Axis::over(ys, y, spec.y_log, Some(y_ticks))))
+}
+
+/// A line with its colour and the text at its end.
+struct Series<'s> {
+    pub line: &'s Line,
+    pub color: RGBColor,
+    /// Name and present value.
+    pub caption: String,
+}
+
+impl<'s> Series<'s> {
+    fn new(index: usize, line: &'s Line, palette: &Palette) -> Result<Self> {
+        if line.x.len() != line.y.len() {
+            return Err(LabError::new(
+                code::BAD_SETTING,
+                format!("The line \"{}\" has {} x values and {} y values.", line.label, line.x.len(), line.y.len()),
+                "Give each line as many x as y values; use NaN for a missing one.",
+            ));
+        }
+        let color = match &line.color {
+            Some(color) => parse("a line's color", color)?,
+            None => palette.series(index),
+        };
+        let name: String = line.label.chars().take(100).collect();
+        let value = line.y.last().map(|&v| value_label(v)).unwrap_or_default();
+        let parts = [name.trim(), &value].into_iter().filter(|part| !part.is_empty());
+        Ok(Self { line, color, caption: parts.collect::<Vec<_>>().join("  ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plotters::drawing::IntoDrawingArea;
+
+    use super::*;
+    use crate::plot::paper::{Paper, Record, theme};
+
+    fn spec(lines: Vec<Line>) -> Curves {
+        Curves {
+            scale: 1.0,
+            theme: theme(),
+            title: None,
+            x_label: "epoch".into(),
+            y_label: "loss".into(),
+            y_log: false,
+            x_min: None,
+            x_max: None,
+            y_min: None,
+            y_max: None,
+            lines,
+            rules: Vec::new(),
+        }
+    }
+
+    fn line(label: &str, y: impl IntoIterator<Item = f64>) -> Line {
+        let y: Vec<f64> = y.into_iter().collect();
+        let x = (1..=y.len()).map(|e| e as f64).collect();
+        Line { label: label.into(), x, y, dash: false, color: None }
+    }
+
+    fn falling(n: usize, from: f64) -> impl Iterator<Item = f64> {
+        (0..n).map(move |i| from * (-0.05 * i as f64).exp())
+    }
+
+    fn drawn(spec: &Curves, width: u32, height: u32) -> (CurvesPlot, Record) {
+        let paper = Paper::new(width, height);
+        let plot = draw(&paper.clone().into_drawing_area(), 1, spec).unwrap();
+        (plot, paper.record.take())
+    }
+
+    #[test]
+    fn axes_names_and_the_present_value_are_written() {
+        let (plot, record) = drawn(&spec(vec![line("recon", falling(100, 1.0))]), 700, 300);
+        assert_eq!((plot.x, plot.y), ([1.0, 100.0], [0.0, 1.0]));
+        let words = record.words();
+        for word in ["epoch", "loss", "20", "100", "0.2", "1.0", "recon  0.00708"] {
+            assert!(words.contains(&word), "{word} in {words:?}");
+        }
+        // One path for the line, one for the leader of its label, a dot at its end.
+        assert_eq!((record.paths.len(), record.dots.len()), (2, 1));
+        assert_eq!(record.paths[0].0.len(), 100);
+        assert_eq!(record.paths[0].1, (0, 0x72, 0xb2));
+    }
+
+    #[test]
+    fn without_data_the_axes_have_only_the_numbers_the_caller_knows() {
+        let (plot, record) = drawn(&spec(vec![]), 700, 300);
+        assert!(!plot.plot.is_empty());
+        assert_eq!(record.words(), ["loss", "epoch"]);
+        let fixed = Curves { x_min: Some(1.0), x_max: Some(100.0), ..spec(vec![line("total", [])]) };
+        let (plot, record) = drawn(&fixed, 700, 300);
+        assert_eq!(plot.x, [1.0, 100.0]);
+        assert!(record.words().contains(&"100"));
+        assert!(record.paths.is_empty() && record.dots.is_empty());
+    }
+
+    #[test]
+    fn single_points_are_dots_and_gaps_are_gaps() {
+        let (_, record) = drawn(&spec(vec![line("a", [0.5])]), 700, 300);
+        assert!(!record.dots.is_empty());
+        let n = f64::NAN;
+        let (_, record) = drawn(&spec(vec![line("a", [0.5, n, 0.4, 0.3, n])]), 700, 300);
+        let strokes: Vec<_> = record.paths.iter().filter(|p| p.2 > 1).collect();
+        assert_eq!(strokes.len(), 1);
+        assert_eq!(strokes[0].0.len(), 2);
+        assert!(record.words().contains(&"a  NaN"));
+    }
+
+    #[test]
+    fn labels_go_above_the_plot_where_the_lines_ends_have_no_room() {
+        let lines = || vec![line("reconstruction error", falling(50, 1.0)), line("sparsity", falling(50, 0.4))];
+        let (wide, _) = drawn(&spec(lines()), 1100, 300);
+        let (narrow, record) = drawn(&spec(lines()), 320, 240);
+        assert!(wide.plot.width < 1100 - 150 && narrow.plot.width > 320 - 60);
+        assert!(record.words().contains(&"reconstruction error  0.0863"));
+        // Too many for the height: the last entry counts the rest.
+        let many = (0..40).map(|i| line(&format!("run {i}"), falling(5, i as f64))).collect();
+        let (_, record) = drawn(&spec(many), 320, 200);
+        assert!(record.words().iter().any(|w| w.starts_with("and ") && w.ends_with(" more")), "{:?}", record.words());
+    }
+
+    #[test]
+    fn texts_keep_apart_and_inside_at_every_size() {
+        let five = |n: usize| {
+            let names = ["total", "recon", "l1", "fraction active", "held out"];
+            names.iter().enumerate().map(|(i, name)| line(name, falling(n, 1.0 + i as f64 / 5.0))).collect::<Vec<_>>()
+        };
+        for (width, height) in [(320, 240), (320, 180), (700, 300), (1100, 420), (240, 160)] {
+            for scale in [1.0, 1.5, 2.0, 3.0] {
+                for n in [0, 1, 3, 37, 100] {
+                    for y_log in [false, true] {
+                        let title = (n == 3).then(|| "A title".to_string());
+                        let rules = vec![Rule { y: 0.5, label: "without the SAE".into() }];
+                        let spec = Curves { scale, y_log, title, rules, x_max: Some(100.0), ..spec(five(n)) };
+                        let (w, h) = ((f64::from(width) * scale) as u32, (f64::from(height) * scale) as u32);
+                        let (plot, record) = drawn(&spec, w, h);
+                        assert_eq!(record.clash(w as i32, h as i32), None, "{width}×{height} at {scale}, {n} points, log {y_log}");
+                        assert!(f64::from(plot.plot.width) > 0.5 * f64::from(w), "{width}×{height}: {plot:?}");
+                        assert!(f64::from(plot.plot.height) > 0.24 * f64::from(h), "{width}×{height}: {plot:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_finer_grain_changes_nothing_but_the_precision() {
+        let spec = spec(vec![line("a", falling(60, 1.0)), line("b", falling(60, 0.8))]);
+        let coarse = drawn(&spec, 640, 300).0;
+        let paper = Paper::new(640 * 8, 300 * 8);
+        let fine = draw(&paper.into_drawing_area(), 8, &spec).unwrap();
+        assert!((coarse.plot.left - fine.plot.left).abs() <= 2, "{coarse:?} {fine:?}");
+        assert!((coarse.plot.width - fine.plot.width).abs() <= 8, "{coarse:?} {fine:?}");
+        assert_eq!((coarse.x, coarse.y, coarse.plot.top, coarse.plot.height), (fine.x, fine.y, fine.plot.top, fine.plot.height));
+    }
+
+    #[test]
+    fn very_long_lines_become_short_paths() {
+        let (_, record) = drawn(&spec(vec![line("a", (0..200_000).map(|i| (i as f64).sin()))]), 700, 300);
+        assert!(record.paths[0].0.len() < 4 * 700);
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_with_both_numbers() {
+        let refused = |spec: Curves| {
+            let error = draw(&Paper::new(700, 300).into_drawing_area(), 1, &spec).unwrap_err();
+            assert_eq!(error.code, "LAB-BAD-SETTING");
+            error.message
+        };
+        let mut uneven = line("recon", [1.0, 2.0]);
+        uneven.x.push(3.0);
+        let message = refused(spec(vec![uneven]));
+        assert!(message.contains("recon") && message.contains('3') && message.contains('2'), "{message}");
+        refused(Curves { y_min: Some(2.0), y_max: Some(1.0), ..spec(vec![]) });
+        refused(Curves { y_log: true, y_min: Some(0.0), ..spec(vec![]) });
+        refused(Curves { x_max: Some(f64::INFINITY), ..spec(vec![]) });
+        for scale in [0.0, -1.0, f64::NAN, 1e9] {
+            refused(Curves { scale, ..spec(vec![]) });
+        }
+        let mut odd = line("a", [1.0]);
+        odd.color = Some("blue".into());
+        refused(spec(vec![odd]));
+        refused(Curves { theme: Theme { ink: "".into(), ..theme() }, ..spec(vec![]) });
+    }
+
+    #[test]
+    fn nothing_panics() {
+        let odd = [0.0, -1.0, 1e-320, 1e300, -1e300, f64::MAX, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e16, 1e16 + 2.0];
+        for (width, height) in [(0, 0), (1, 1), (0, 300), (30, 30), (700, 3), (3, 700), (64, 64), (700, 300)] {
+            for a in odd {
+                for b in odd {
+                    for y_log in [false, true] {
+                        let rules = vec![Rule { y: b, label: "a rule".repeat(40) }];
+                        let xy = Line { label: "é漢\u{202e}".repeat(60), x: vec![b, a, 1.0], y: vec![a, b, a], dash: true, color: None };
+                        let (plot, _) = drawn(&Curves { y_log, rules, ..spec(vec![xy, line("", [a, b])]) }, width, height);
+                        let Rect { left, top, .. } = plot.plot;
+                        assert!(left >= 0 && top >= 0 && plot.plot.right() <= width as i32 && plot.plot.bottom() <= height as i32);
+                        assert!(plot.x[0] < plot.x[1] && plot.y[0] < plot.y[1], "{a} {b} {plot:?}");
+                    }
+                }
+            }
+        }
+    }
+}

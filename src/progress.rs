@@ -1,0 +1,48 @@
+//! How long work reports and gives way.
+//!
+//! Long-running functions are `async` and await [`Checkpoint::reached`] between units of work. On
+//! the web that lets the worker's event loop turn, so that a message to pause or cancel is seen;
+//! in native tests it does nothing.
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::sae::train::EpochStats;
+
+/// What has been done, of how much, and the newest result if there is one.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "phase", rename_all = "kebab-case")]
+pub enum Progress {
+    /// Tensors read from a checkpoint.
+    Load { done: usize, total: usize },
+    /// Sequences run for their activations.
+    Collect { done: usize, total: usize },
+    /// Tokens generated; `token` is the newest, `text` all new text.
+    Generate { done: usize, total: usize, id: u32, token: String, text: String },
+    /// Optimiser steps taken; `entry` is present at the end of an epoch.
+    Train {
+        done: usize,
+        total: usize,
+        epoch: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entry: Option<EpochStats>,
+    },
+    /// Rows of activations looked at.
+    Analyse { done: usize, total: usize },
+}
+
+/// A place where work can be reported, held and ended.
+#[allow(async_fn_in_trait)] // one thread: futures need not be Send
+pub trait Checkpoint {
+    /// Reports, gives way, waits while paused; `Err` with code `LAB-CANCELLED` ends the work.
+    async fn reached(&self, progress: Progress) -> Result<()>;
+}
+
+/// Never waits, never cancels.
+pub struct Uninterrupted;
+
+impl Checkpoint for Uninterrupted {
+    async fn reached(&self, _: Progress) -> Result<()> {
+        Ok(())
+    }
+}

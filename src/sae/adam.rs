@@ -1,0 +1,39 @@
+//! Adam (Kingma & Ba 2014) with torch's order of operations and its factors in f64.
+
+use burn::tensor::Tensor;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamSettings {
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub eps: f64,
+}
+
+/// First and second moments of each parameter, and the number of steps taken.
+#[derive(Clone, Default)]
+pub struct Adam {
+    moments: Vec<(Tensor<2>, Tensor<2>)>,
+    steps: i32,
+}
+
+impl Adam {
+    /// One step: the parameters moved against their gradients.
+    pub fn step(&mut self, parameters: Vec<Tensor<2>>, gradients: Vec<Tensor<2>>, settings: &AdamSettings) -> Vec<Tensor<2>> {
+        let AdamSettings { lr, beta1, beta2, eps } = *settings;
+        if self.moments.is_empty() {
+            self.moments = parameters.iter().map(|p| (p.zeros_like(), p.zeros_like())).collect();
+        }
+        self.steps += 1;
+        let step_size = lr / (1.0 - beta1.powi(self.steps));
+        let bias_correction = (1.0 - beta2.powi(self.steps)).sqrt();
+        let mut moved = Vec::with_capacity(parameters.len());
+        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(&mut self.moments) {
+            m.inplace(|m| m * beta1 + g.clone() * (1.0 - beta1));
+            v.inplace(|v| v * beta2 + g.square() * (1.0 - beta2));
+            let denominator = v.clone().sqrt() / bias_correction + eps;
+            moved.push(p - m.clone() * step_size / denominator);
+        }
+        moved
+    }
+}
