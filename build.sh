@@ -1,0 +1,255 @@
+#!/usr/bin/env bash
+# The one entry to building and testing. Each command does all of its own set-up; the second time it is quick.
+#
+#   ./build.sh serve [--port N] [--base /a/b/]     builds, then serves www/ and prints the address
+#   ./build.sh test [--filter TEXT]                builds, then runs every test; with a filter, only the browser tests it names
+#   ./build.sh build       leaves www/ complete: copy it to any folder of any static host
+#   ./build.sh check       formatting, clippy and the JavaScript's types
+#   ./build.sh bench       sizes and times
+#   ./build.sh setup       installs what building and testing need
+#
+# Needs: Rust (rustup's stable) and Node 20 or newer; the rest is installed, with root or sudo on Debian and Ubuntu.
+# SAE_LAB_CACHE      where everything goes that is made along the way (default: ~/.cache/sae-lab)
+# SAE_LAB_FAST=1     leave out wasm-opt: a larger module, built sooner, that keeps the names of its functions
+# SAE_LAB_WASM_STD   rustup or debian: where Rust's standard library for wasm32 comes from (default: what is there, else rustup, else debian)
+# SAE_LAB_CHROMIUM, SAE_LAB_CHROMIUM_ARGS   another browser for the tests, further arguments for it
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+self=$PWD/${BASH_SOURCE[0]##*/}
+cache=${SAE_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sae-lab}
+export SAE_LAB_CACHE=$cache CARGO_TARGET_DIR=$cache/target
+wasm_target=wasm32-unknown-unknown
+node_bin=$cache/node/node_modules/.bin
+# wasm-opt's level: see README for what the others give.
+opt_level=-Oz
+# What cargo needs besides for wasm; wasm_std fills it.
+wasm_cargo_args=()
+
+say() { printf '== %s\n' "$*"; }
+die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+
+# --- what must be there ---
+
+apt_install() {
+  command -v apt-get >/dev/null || die "please install: $* (no apt-get here)"
+  local root=()
+  (( EUID == 0 )) || root=(sudo)
+  say "installing $* from the system's packages"
+  "${root[@]}" apt-get update -qq || say "apt-get update had errors; trying with the lists there are"
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "$@" >/dev/null
+}
+
+basic_tools() {
+  command -v cargo >/dev/null || die "Rust is missing: https://rustup.rs installs it"
+  command -v node >/dev/null || die "Node 20 or newer is missing: https://nodejs.org"
+  (( $(node -p 'process.versions.node.split(".")[0]') >= 20 )) || die "Node is $(node --version); 20 or newer is needed"
+  command -v npm >/dev/null || apt_install npm
+  command -v cc >/dev/null || apt_install build-essential
+}
+
+node_packages() {
+  local folder=$cache/node
+  mkdir -p "$folder"
+  if [[ -f $folder/node_modules/.package-lock.json ]] && cmp -s tests/package-lock.json "$folder/package-lock.json"; then return; fi
+  say "installing npm packages (tests/package.json)"
+  cp tests/package.json tests/package-lock.json "$folder/"
+  npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+}
+
+has_wasm_std() { compgen -G "$(rustc --print target-libdir --target $wasm_target 2>/dev/null)/libstd-*.rlib" >/dev/null; }
+
+# Rust's standard library for wasm32: rustup's where it can be had, else compiled from Debian's sources by Debian's compiler.
+wasm_std() {
+  local way=${SAE_LAB_WASM_STD:-auto}
+  if [[ $way != debian ]]; then
+    if has_wasm_std; then say "wasm32 standard library: installed by rustup"; return; fi
+    if command -v rustup >/dev/null && timeout 600 rustup target add $wasm_target && has_wasm_std; then
+      say "wasm32 standard library: now installed by rustup"
+      return
+    fi
+    [[ $way == auto ]] || die "rustup could not add $wasm_target"
+  fi
+  dpkg -s rustc-web rust-web-src >/dev/null 2>&1 || apt_install rustc-web rust-web-src
+  local linker
+  linker=$(compgen -G "$(rustc --print sysroot)/lib/rustlib/*/bin/rust-lld" | head -n 1) || die "rust-lld is missing from $(rustc --print sysroot)"
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
+  wasm_cargo_args=(-Zbuild-std=std,panic_abort)
+  say "wasm32 standard library: compiled from Debian's rust-web-src with $($RUSTC --version)"
+}
+
+locked_version() { awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/[^0-9.]/, ""); print; exit }' Cargo.lock; }
+
+# The program that writes wasm-bindgen's JavaScript, in the version of Cargo.lock. Leaves its path in $glue.
+glue_program() {
+  local version folder
+  version=$(locked_version wasm-bindgen)
+  folder=$cache/glue/$version
+  glue=$folder/target/release/glue
+  mkdir -p "$folder/src"
+  if [[ -x $glue ]] && cmp -s tests/tools/glue.rs "$folder/src/main.rs"; then return; fi
+  say "building wasm-bindgen's glue generator $version"
+  cat >"$folder/Cargo.toml" <<-TOML
+	[package]
+	name = "glue"
+	edition = "2024"
+
+	[dependencies]
+	wasm-bindgen-cli-support = "=$version"
+
+	[workspace]
+	TOML
+  rm -f "$glue"
+  cp tests/tools/glue.rs "$folder/src/main.rs"
+  cargo build --release --manifest-path "$folder/Cargo.toml" --target-dir "$folder/target"
+}
+
+browser() {
+  node tests/browser/browser.mjs >/dev/null && return
+  # Ubuntu's package would only install a snap; there, and where apt fails, playwright's own build serves.
+  apt_install chromium || say "no Chromium from the system's packages"
+  node tests/browser/browser.mjs >/dev/null && return
+  say "installing playwright's Chromium"
+  "$node_bin/playwright-core" install --with-deps --no-shell chromium
+  node tests/browser/browser.mjs >/dev/null || die "no Chromium could be installed; SAE_LAB_CHROMIUM names one"
+}
+
+setup() {
+  basic_tools
+  node_packages
+  glue_program
+  wasm_std
+}
+
+# --- building ---
+
+compile() {
+  say "compiling for wasm"
+  RUSTFLAGS="-C target-feature=+simd128" cargo build --release --lib --target $wasm_target --locked "${wasm_cargo_args[@]}"
+}
+
+# Puts glue and module into www/pkg. wasm-opt takes minutes, so finished packages are kept by what they were made from.
+package() {
+  local module=$CARGO_TARGET_DIR/$wasm_target/release/sae_lab.wasm opt=$opt_level
+  [[ ${SAE_LAB_FAST:-} != 1 ]] || opt=none
+  local key folder work
+  key=$({ sha256sum "$module" tests/tools/glue.rs tests/package-lock.json | cut -d' ' -f1; echo "$glue $opt"; } | sha256sum | cut -c1-16)
+  folder=$cache/pkg/$key
+  mkdir -p "$cache/pkg" www/pkg
+  if [[ ! -d $folder ]]; then
+    work=$(mktemp -d "$cache/pkg/new.XXXXXX")
+    "$glue" "$module" "$work"
+    if [[ $opt != none ]]; then
+      say "wasm-opt $opt (a few minutes)"
+      "$node_bin/wasm-opt" "$opt" --strip-debug --strip-producers "$work/sae_lab_bg.wasm" -o "$work/opt.wasm"
+      mv "$work/opt.wasm" "$work/sae_lab_bg.wasm"
+    fi
+    chmod -R u=rwX,go=rX "$work"
+    mv "$work" "$folder"
+  fi
+  touch "$folder"
+  # The four used last stay.
+  ls -dt "$cache"/pkg/*/ | tail -n +5 | xargs -r rm -rf
+  copy_changed "$folder" www/pkg
+  say "www/ is complete; the module has $(stat -c %s www/pkg/sae_lab_bg.wasm) bytes"
+}
+
+# Makes the second folder equal to the first and leaves files alone that already are.
+copy_changed() {
+  local file
+  for file in "$2"/*; do [[ -e $1/${file##*/} ]] || rm -rf "$file"; done
+  for file in "$1"/*; do cmp -s "$file" "$2/${file##*/}" || cp -p "$file" "$2/"; done
+}
+
+# One build at a time, also from several checkouts: they share the cache.
+build() {
+  mkdir -p "$cache"
+  flock --nonblock "$cache/lock" true || say "waiting for another build to end"
+  flock --close "$cache/lock" "$self" _build
+}
+
+# --- testing ---
+
+types() { "$node_bin/tsc" -p tests/jsconfig.json; }
+
+# Each part prints its tests into a log as well; what it counts is added up for the last line.
+passed=0 failed=0
+count() { # part, exit code, passed, failed
+  local bad=$4
+  if (( $2 != 0 && bad == 0 )); then bad=1; fi
+  passed=$((passed + $3)) failed=$((failed + bad))
+  say "$1: $3 passed, $bad failed"
+}
+
+# Runs a part in a process of its own, so that its failure ends the part and not the test run. Sets $code and $log.
+part() { # name, command …
+  local name=$1
+  shift
+  say "$name"
+  code=0
+  mkdir -p "$cache/log"
+  log=$cache/log/${name// /-}.log
+  "$@" 2>&1 | tee "$log" || code=${PIPESTATUS[0]}
+}
+
+native_tests() {
+  part "native tests" cargo test --locked --no-fail-fast --color=never
+  local good bad
+  read -r good bad < <(awk '/^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) p += $i; if ($(i+1) ~ /^failed/) f += $i } } END { print p + 0, f + 0 }' "$log")
+  count "native tests" "$code" "$good" "$bad"
+}
+
+type_test() {
+  part "JavaScript types" "$self" _types
+  count "JavaScript types" "$code" $((code == 0)) $((code != 0))
+}
+
+browser_tests() {
+  part "browser set-up" "$self" _browser
+  part "browser tests" node tests/browser/run.mjs "$@"
+  local good bad
+  read -r good bad < <(awk '/^browser: [0-9]+ passed, [0-9]+ failed$/ { p = $2; f = $4 } END { print p + 0, f + 0 }' "$log")
+  count "browser tests" "$code" "$good" "$bad"
+}
+
+test_all() {
+  basic_tools
+  part "build" "$self" build
+  local built=$code
+  if (( $# == 0 )); then
+    native_tests
+    type_test
+  fi
+  if (( built == 0 )); then browser_tests "$@"; else count "build" "$built" 0 0; fi
+  printf '\n%s passed, %s failed\n' "$passed" "$failed"
+  (( failed == 0 && passed > 0 ))
+}
+
+check() {
+  basic_tools
+  node_packages
+  local bad=0
+  say "formatting"; cargo fmt --check || bad=1
+  say "clippy"; cargo clippy --locked --all-targets -- -D warnings || bad=1
+  say "clippy for wasm"; (wasm_std && RUSTFLAGS="-C target-feature=+simd128" cargo clippy --release --locked --lib --target $wasm_target "${wasm_cargo_args[@]}" -- -D warnings) || bad=1
+  say "JavaScript types"; types || bad=1
+  return $bad
+}
+
+usage() { sed -n '2,/^set -e/p' "$self" | sed '$d; s/^# \{0,1\}//'; }
+
+command=${1:-help}
+(( $# == 0 )) || shift
+case $command in
+  setup) setup; browser ;;
+  build) build ;;
+  _build) setup; compile; package ;;
+  serve) build; exec node tests/browser/server.mjs "$@" ;;
+  test) test_all "$@" ;;
+  bench) build; browser; exec node tests/bench/bench.mjs "$@" ;;
+  check) check ;;
+  _types) node_packages; types ;;
+  _browser) node_packages; browser ;;
+  help | -h | --help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac
