@@ -1,0 +1,58 @@
+// @ts-check
+import { idOf, register, release } from "./handles.js";
+
+/** Numbers on the device: what an SAE makes of activations, or gives back for features. */
+export class DeviceArray {
+  #client;
+
+  /** Rows and width. @readonly @type {number[]} */ shape;
+
+  /**
+   * @param {import("./client.js").Client} client
+   * @param {{id: number, shape: number[]}} made
+   * @param {"features" | "acts"} [kind]
+   */
+  constructor(client, made, kind = "features") {
+    this.#client = client;
+    this.shape = made.shape;
+    register(this, client, kind, made.id);
+  }
+
+  /** Copies the numbers off the device, row-major. @returns {Promise<import("./types.js").Tensor>} */
+  async read() {
+    return this.#client.call("read", [idOf(this, this.#client, "features", "acts")]).result;
+  }
+
+  /** Frees the memory on the device. A second call does nothing. @returns {Promise<void>} */
+  dispose() {
+    return release(this);
+  }
+}
+
+/** Activations of one hook, one row per token, on the device. Made by `model.collect`. */
+export class Acts extends DeviceArray {
+  #client;
+
+  /** @readonly @type {string} */ hook;
+  /** @readonly @type {import("./types.js").ActsStats} */ stats;
+
+  /**
+   * @param {import("./client.js").Client} client
+   * @param {{id: number, shape: number[], hook: string, stats: import("./types.js").ActsStats}} made
+   */
+  constructor(client, made) {
+    super(client, made, "acts");
+    this.#client = client;
+    this.hook = made.hook;
+    this.stats = made.stats;
+  }
+
+  /**
+   * Where each row came from: which text (−1−k for random sequence k), which position in it, which token.
+   *
+   * @returns {Promise<import("./types.js").Origins>}
+   */
+  async rows() {
+    return this.#client.call("rows", [idOf(this, this.#client, "acts")]).result;
+  }
+}

@@ -1,0 +1,77 @@
+// @ts-check
+import { defaults } from "./defaults.js";
+import { idOf } from "./handles.js";
+import { toIds, toText } from "./inputs.js";
+import { take } from "./options.js";
+import { required } from "./sae.js";
+
+/** @typedef {import("./types.js").Control} Control */
+/** @typedef {import("./sae.js").Sae} Sae */
+
+/** Questions about what an SAE has learnt, as `lab.analysis`. The answers are plain numbers and texts. */
+export class Analysis {
+  #client;
+
+  /** @param {import("./client.js").Client} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  /**
+   * The features that are most active over a set of activations.
+   *
+   * @param {Sae} sae
+   * @param {import("./acts.js").Acts} acts
+   * @param {Partial<import("./types.js").TopFeaturesSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").TopFeatures>}
+   */
+  async topFeatures(sae, acts, options) {
+    const { settings, control } = take("topFeatures", defaults.topFeatures, options, ["signal", "onProgress"]);
+    return this.#call("topFeatures", [this.#sae(sae), idOf(acts, this.#client, "acts"), settings], control);
+  }
+
+  /**
+   * The rows on which one feature is most active, with the tokens around each.
+   *
+   * @param {Sae} sae
+   * @param {import("./acts.js").Acts} acts
+   * @param {Partial<import("./types.js").ExamplesSettings> & Control} options  `feature` is required
+   * @returns {Promise<import("./types.js").Examples>}
+   */
+  async examples(sae, acts, options) {
+    const { settings, control } = take("examples", defaults.examples, options, ["signal", "onProgress"]);
+    required("examples", "feature", settings.feature);
+    return this.#call("examples", [this.#sae(sae), idOf(acts, this.#client, "acts"), settings], control);
+  }
+
+  /**
+   * Features by tokens over one text: the k strongest features, or those given.
+   *
+   * @param {import("./model.js").Model} model
+   * @param {Sae} sae
+   * @param {string} text
+   * @param {Partial<import("./types.js").HeatmapSettings> & {signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./types.js").Heatmap>}
+   */
+  async heatmap(model, sae, text, options) {
+    const { settings, control } = take("heatmap", defaults.heatmap, options, ["signal"]);
+    const { features, ...rest } = settings;
+    const sent = features === null ? rest : { ...rest, features: [...toIds("heatmap", "number in “features”", features)] };
+    const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
+    return this.#call("heatmap", [...ids, toText("heatmap", text), sent], control);
+  }
+
+  /** @param {unknown} sae */
+  #sae(sae) {
+    return idOf(sae, this.#client, "sae");
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown[]} args
+   * @param {Control} control
+   */
+  #call(method, args, { signal, onProgress }) {
+    return this.#client.call(method, args, { signal, onStep: onProgress }).result;
+  }
+}

@@ -1,0 +1,94 @@
+// @ts-check
+// The value of every option that is not given, one frozen object per method: the labs' own values. The page
+// fills its forms from here too, so a default stands in one place. `null` means "not set".
+
+/** The residual stream after block 6, which the labs look at. */
+export const HOOK = "blocks.6.hook_resid_post";
+
+/** @type {Readonly<{device: "auto" | "webgpu" | "cpu"}>} */
+const openLab = Object.freeze({ device: "auto" });
+
+/** @type {Readonly<import("./types.js").TokenizeSettings>} */
+const tokenize = Object.freeze({ prependBos: true });
+
+/** @type {Readonly<import("./types.js").RunSettings>} */
+const run = Object.freeze({
+  prependBos: true,
+  hooks: Object.freeze(/** @type {string[]} */ ([])),
+  center: true,
+  logits: "last",
+  edits: Object.freeze(/** @type {import("./types.js").Edit[]} */ ([])),
+  topK: 0,
+});
+
+/** @type {Readonly<import("./types.js").GenerateSettings>} */
+const generate = Object.freeze({
+  maxNewTokens: 20,
+  temperature: 1,
+  topK: null,
+  topP: null,
+  frequencyPenalty: 0,
+  seed: 0,
+  prependBos: true,
+  stopAtEos: true,
+  useCache: true,
+  center: true,
+  logprobs: false,
+  steer: Object.freeze(/** @type {import("./types.js").Steer[]} */ ([])),
+});
+
+/** One entry of `generate`'s `steer`, beside its vector or its SAE and feature. */
+const steer = Object.freeze({
+  hook: HOOK,
+  strength: 5,
+  direction: /** @type {import("./types.js").SteerDirection} */ ("decode-one-hot-unit"),
+  positions: /** @type {import("./types.js").Positions} */ ("all"),
+});
+
+/** @type {Readonly<import("./types.js").CollectSettings>} */
+const collect = Object.freeze({
+  hook: HOOK,
+  position: "all",
+  prependBos: true,
+  center: true,
+  maxTokens: null,
+  randomSequences: null,
+  seed: 0,
+});
+
+/**
+ * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn.
+ * @type {Readonly<import("./types.js").SaeSettings>}
+ */
+const createSae = Object.freeze({ architecture: "tied", dIn: null, dSae: null, seed: 0, weights: null });
+
+/** @type {Readonly<import("./types.js").TrainSettings>} */
+const train = Object.freeze({
+  epochs: 100,
+  batchSize: 256,
+  lr: 1e-3,
+  l1: 5e-4,
+  seed: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  order: null,
+  continue: false,
+});
+
+/** @type {Readonly<import("./types.js").TopFeaturesSettings>} */
+const topFeatures = Object.freeze({ k: 20, skipPosition0: false, by: "score" });
+
+/** `feature` has to be given. @type {Readonly<import("./types.js").ExamplesSettings>} */
+const examples = Object.freeze({ feature: null, k: 10, skipPosition0: false, context: 5 });
+
+/** @type {Readonly<import("./types.js").HeatmapSettings>} */
+const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 10, skipPosition0: false, features: null });
+
+/** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
+const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
+
+/** The defaults by the name of the method. */
+export const defaults = Object.freeze({
+  openLab, tokenize, run, generate, steer, collect, createSae, train, topFeatures, examples, heatmap, direction,
+});

@@ -1,0 +1,123 @@
+// @ts-check
+import { Acts } from "./acts.js";
+import { defaults } from "./defaults.js";
+import { idOf, register, release } from "./handles.js";
+import { fields, toEdits, toInput, toList, toName, toNames, toPositions, toRandomSequences, toText, toTexts, toVector } from "./inputs.js";
+import { bad, take, whole } from "./options.js";
+import { shielded } from "./progress.js";
+
+/** @typedef {import("./types.js").Control} Control */
+
+/** A language model on the device. Made by `lab.loadModel`. */
+export class Model {
+  #client;
+
+  /** The engine's number for it. @readonly @type {number} */ id;
+  /** @readonly @type {string} */ name;
+  /** @readonly @type {import("./types.js").ModelConfig} */ config;
+  /** The names of its hooks, as TransformerLens has them. @readonly @type {string[]} */ hooks;
+  /** How many numbers it has learnt. @readonly @type {number} */ parameters;
+
+  /**
+   * @param {import("./client.js").Client} client
+   * @param {{id: number, name: string, config: import("./types.js").ModelConfig, hooks: string[], parameters: number}} made
+   */
+  constructor(client, made) {
+    this.#client = client;
+    this.id = made.id;
+    this.name = made.name;
+    this.config = made.config;
+    this.hooks = made.hooks;
+    this.parameters = made.parameters;
+    register(this, client, "model", made.id);
+  }
+
+  /**
+   * Cuts a text into tokens.
+   *
+   * @param {string} text
+   * @param {Partial<import("./types.js").TokenizeSettings>} [options]
+   * @returns {Promise<import("./types.js").Tokens>}
+   */
+  async tokenize(text, options) {
+    const { settings } = take("tokenize", defaults.tokenize, options);
+    return this.#call("tokenize", [toText("tokenize", text), settings]).result;
+  }
+
+  /**
+   * Runs the model once over a text and hands back logits and activations.
+   *
+   * @param {import("./types.js").TextOrIds} input
+   * @param {Partial<import("./types.js").RunSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").RunResult>}
+   */
+  async run(input, options) {
+    const { settings, control } = take("run", defaults.run, options, ["signal", "onProgress"]);
+    const sent = { ...settings, hooks: toNames("run", settings.hooks), edits: toEdits("run", settings.edits) };
+    return this.#call("run", [toInput("run", input), sent], { signal: control.signal, onStep: control.onProgress }).result;
+  }
+
+  /**
+   * Continues a text. `onToken` is called with {id, token, text} for every token as it appears, and
+   * `onProgress` with {phase: "generate", done, total, id, token, text}.
+   *
+   * @param {import("./types.js").TextOrIds} prompt
+   * @param {Partial<import("./types.js").GenerateSettings> & Control & {onToken?: (token: import("./types.js").TokenEvent) => void}} [options]
+   * @returns {Promise<import("./types.js").GenerateResult>}
+   */
+  async generate(prompt, options) {
+    const { settings, control } = take("generate", defaults.generate, options, ["signal", "onProgress", "onToken"]);
+    const { onToken, onProgress } = control;
+    const sent = { ...settings, steer: this.#toSteer(settings.steer) };
+    /** @param {any} step */
+    const onStep = (step) => {
+      if ("token" in step) shielded(onToken, { id: step.id, token: step.token, text: step.text });
+      onProgress?.(step);
+    };
+    const watched = onToken !== undefined || onProgress !== undefined;
+    return this.#call("generate", [toInput("generate", prompt), sent], { signal: control.signal, onStep: watched ? onStep : undefined }).result;
+  }
+
+  /**
+   * Runs the model over texts (and random token sequences, if wanted) and keeps one hook's activations on the
+   * device. `onProgress`: {phase: "collect", done, total} in sequences.
+   *
+   * @param {string | readonly string[]} texts
+   * @param {Partial<import("./types.js").CollectSettings> & Control} [options]
+   * @returns {Promise<Acts>}
+   */
+  async collect(texts = [], options) {
+    const { settings, control } = take("collect", defaults.collect, options, ["signal", "onProgress"]);
+    const sent = { ...settings, texts: toTexts("collect", texts), randomSequences: toRandomSequences("collect", settings.randomSequences) };
+    return new Acts(this.#client, await this.#call("collect", [sent], { signal: control.signal, onStep: control.onProgress }).result);
+  }
+
+  /** Takes the model off the device. A second call does nothing. @returns {Promise<void>} */
+  dispose() {
+    return release(this);
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown[]} args
+   * @param {import("./client.js").Watchers} [watchers]
+   */
+  #call(method, args, watchers) {
+    return this.#client.call(method, [idOf(this, this.#client, "model"), ...args], watchers);
+  }
+
+  /** @param {unknown} entries */
+  #toSteer(entries) {
+    return toList("generate", "steer", entries).map((entry) => {
+      const given = fields("generate", "steer", entry, "{hook, vector, strength} or {hook, sae, feature, strength}", ["vector", "sae", "feature", ...Object.keys(defaults.steer)]);
+      if ((given.vector === undefined) === (given.sae === undefined)) {
+        throw bad("generate: an entry of “steer” needs either “vector”, or “sae” and “feature”.", "Give exactly one of the two.");
+      }
+      const { vector, sae, feature, ...rest } = given;
+      const { settings } = take("generate, steer", defaults.steer, rest);
+      const common = { hook: toName("generate", settings.hook), strength: settings.strength, ...toPositions("generate", settings.positions) };
+      if (vector !== undefined) return { ...common, vector: toVector("generate", "vector", vector) };
+      return { ...common, sae: idOf(sae, this.#client, "sae"), feature: whole("generate", "feature", feature), direction: settings.direction };
+    });
+  }
+}

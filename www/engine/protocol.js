@@ -1,0 +1,61 @@
+// @ts-check
+// What page and worker say to each other. Calls carry a number, and every message about a call carries it too.
+
+/**
+ * The engine's methods that the page may call, and whether they take a checkpoint: work that is long enough
+ * to be watched, held and stopped. No other name reaches the engine.
+ *
+ * @type {ReadonlyMap<string, {checkpoint: boolean}>}
+ */
+export const METHODS = new Map([
+  ["loadModel", { checkpoint: true }],
+  ["tokenize", { checkpoint: false }],
+  ["run", { checkpoint: true }],
+  ["generate", { checkpoint: true }],
+  ["collect", { checkpoint: true }],
+  ["rows", { checkpoint: false }],
+  ["read", { checkpoint: false }],
+  ["release", { checkpoint: false }],
+  ["createSae", { checkpoint: false }],
+  ["train", { checkpoint: true }],
+  ["saeInfo", { checkpoint: false }],
+  ["weights", { checkpoint: false }],
+  ["encode", { checkpoint: false }],
+  ["decode", { checkpoint: false }],
+  ["topFeatures", { checkpoint: true }],
+  ["examples", { checkpoint: true }],
+  ["heatmap", { checkpoint: false }],
+  ["direction", { checkpoint: false }],
+]);
+
+/** Methods whose answer is the `id` of something new on the device, which somebody has to release. */
+export const MAKERS = new Set(["loadModel", "collect", "createSae", "encode", "decode"]);
+
+/**
+ * From the page to the worker. `digest` is answered like a call, by the worker itself.
+ *
+ * @typedef {{type: "open", module: WebAssembly.Module, device: "auto" | "webgpu" | "cpu"}
+ *   | {type: "call", id: number, method: string, args: unknown[], progress: boolean}
+ *   | {type: "digest", id: number, bytes: Uint8Array<ArrayBuffer>}
+ *   | {type: "cancel", id: number}
+ *   | {type: "pause", id: number}
+ *   | {type: "resume", id: number}} ToWorker
+ */
+
+/**
+ * From the worker to the page.
+ *
+ * - `chosen` comes before the engine touches the device, so that a page whose engine dies there knows where.
+ * - `progress`: finished epochs, every one of them and in order, then the newest step, if there is one.
+ * - `held`: a paused call has reached a checkpoint and stands still.
+ * - `died`: the engine trapped; nothing else will come.
+ *
+ * @typedef {{type: "chosen", choice: import("./device.js").Choice}
+ *   | {type: "opened", version: string}
+ *   | {type: "refused", error: import("./errors.js").PlainError}
+ *   | {type: "progress", id: number, entries: object[], step: import("./types.js").Progress | null}
+ *   | {type: "held", id: number}
+ *   | {type: "result", id: number, value: unknown}
+ *   | {type: "error", id: number, error: import("./errors.js").PlainError}
+ *   | {type: "died", error: import("./errors.js").PlainError}} ToPage
+ */

@@ -1,0 +1,182 @@
+// @ts-check
+import { orAborted } from "./abort.js";
+import { DeviceArray } from "./acts.js";
+import { defaults } from "./defaults.js";
+import { LabError, cancelled } from "./errors.js";
+import { idOf, isHandle, register, release } from "./handles.js";
+import { toIds, toTensor, toWeights } from "./inputs.js";
+import { bad, take } from "./options.js";
+
+const STOPPED = "The SAE keeps what it has learnt: train with {continue: true} goes on from there.";
+
+/**
+ * A sparse autoencoder on the device. Made by `lab.createSae`.
+ *
+ * Safety: at most one training runs on it at a time.
+ */
+export class Sae {
+  #client;
+  /** The training under way, which after an abort goes on until the engine has wound down. @type {import("./client.js").Call<any> | null} */
+  #training = null;
+
+  /** @readonly @type {import("./types.js").SaeConfig} */ config;
+
+  /**
+   * @param {import("./client.js").Client} client
+   * @param {{id: number, config: import("./types.js").SaeConfig}} made
+   */
+  constructor(client, made) {
+    this.#client = client;
+    this.config = made.config;
+    register(this, client, "sae", made.id);
+  }
+
+  /**
+   * Trains on collected activations, or on rows of the caller's own.
+   *
+   * `onProgress` is given two kinds of objects. One per epoch, each of them, in order: the history's own
+   * {epoch, total, recon, l1, fracActive, nActive, steps}, where `total` is the loss. And, at most four times a
+   * second and at the end, {phase: "train", done, total, epoch}, where `done` and `total` count steps. Tell them
+   * apart by `"phase" in progress`.
+   *
+   * Aborting rejects at once with LAB-CANCELLED; the SAE keeps what it has learnt, `info()` has the history, and
+   * `train` with {continue: true} goes on (it waits until the aborted training has wound down). While one
+   * training runs, another on the same SAE rejects with LAB-BUSY.
+   *
+   * @param {import("./acts.js").Acts | import("./types.js").TensorLike} acts  [rows, dIn]
+   * @param {Partial<import("./types.js").TrainSettings> & import("./types.js").Control} [options]
+   * @returns {Promise<import("./types.js").TrainResult>}
+   */
+  async train(acts, options) {
+    const { settings, control } = take("train", defaults.train, options, ["signal", "onProgress"]);
+    const { signal, onProgress } = control;
+    const { order, ...sent } = settings;
+    const settingsSent = order === null ? sent : { ...sent, order: toIds("train", "row of “order”", order) };
+    while (this.#training !== null) {
+      if (!this.#training.isCancelled()) throw busy();
+      await orAborted(this.#training.settled, signal);
+    }
+    const args = [this.#id(), this.#operand("train", acts), settingsSent];
+    const training = this.#client.call("train", args, { signal, onEntry: onProgress, onStep: onProgress, stoppedHint: STOPPED });
+    this.#training = training;
+    void training.settled.then(() => (this.#training = null));
+    return training.result;
+  }
+
+  /**
+   * Holds the running training at its next checkpoint, between two steps.
+   *
+   * @returns {Promise<boolean>} true once it stands still; false when no training runs, or it ended or was resumed first
+   */
+  async pause() {
+    return this.#training === null ? false : this.#client.pause(this.#training.id);
+  }
+
+  /** Lets a paused training go on. Does nothing when none is paused. @returns {Promise<void>} */
+  async resume() {
+    if (this.#training !== null) this.#client.resume(this.#training.id);
+  }
+
+  /** What it is and how far it has been trained, with one history object per epoch. @returns {Promise<import("./types.js").SaeInfo>} */
+  async info() {
+    return this.#client.call("saeInfo", [this.#id()]).result;
+  }
+
+  /**
+   * Activations to features.
+   *
+   * @param {DeviceArray | import("./types.js").TensorLike} acts  [rows, dIn]
+   * @returns {Promise<DeviceArray>} [rows, dSae], on the device
+   */
+  async encode(acts) {
+    return new DeviceArray(this.#client, await this.#client.call("encode", [this.#id(), this.#operand("encode", acts)]).result);
+  }
+
+  /**
+   * Features back to activations.
+   *
+   * @param {DeviceArray | import("./types.js").TensorLike} features  [rows, dSae]
+   * @returns {Promise<DeviceArray>} [rows, dIn], on the device
+   */
+  async decode(features) {
+    return new DeviceArray(this.#client, await this.#client.call("decode", [this.#id(), this.#operand("decode", features)]).result);
+  }
+
+  /** W_enc [dIn, dSae], b_enc [dSae], W_dec [dSae, dIn] (for a tied SAE too), b_dec [dIn]. @returns {Promise<import("./types.js").Weights>} */
+  async weights() {
+    return this.#client.call("weights", [this.#id()]).result;
+  }
+
+  /**
+   * The direction that a feature writes, as used for steering.
+   *
+   * @param {Partial<import("./types.js").DirectionSettings>} options  `feature` is required
+   * @returns {Promise<import("./types.js").Tensor>} [dIn]
+   */
+  async direction(options) {
+    const { settings } = take("direction", defaults.direction, options);
+    required("direction", "feature", settings.feature);
+    return this.#client.call("direction", [this.#id(), settings]).result;
+  }
+
+  /**
+   * Takes the SAE off the device. A running training is stopped first and rejects with LAB-CANCELLED. A
+   * second call does nothing.
+   *
+   * @returns {Promise<void>}
+   */
+  async dispose() {
+    const training = this.#training;
+    if (training === null) return release(this);
+    training.cancel(cancelled(undefined, "The SAE was disposed of while it was being trained."));
+    // Released for the caller from now on; the device frees it once the training has wound down.
+    return release(this, training.settled);
+  }
+
+  #id() {
+    return idOf(this, this.#client, "sae");
+  }
+
+  /**
+   * @param {string} method
+   * @param {unknown} value
+   */
+  #operand(method, value) {
+    if (isHandle(value, "acts") || isHandle(value, "features")) return idOf(value, this.#client, "acts", "features");
+    return toTensor(method, "the input", value);
+  }
+}
+
+/**
+ * Makes an SAE with random weights from `seed`, or with `weights` of the caller's.
+ *
+ * @param {import("./client.js").Client} client
+ * @param {unknown} options
+ * @returns {Promise<Sae>}
+ */
+export async function createSae(client, options) {
+  const { settings } = take("createSae", defaults.createSae, options);
+  const { weights: given, ...rest } = settings;
+  const weights = given === null ? null : toWeights("createSae", given);
+  const [rows = null, columns = null] = weights?.W_enc.shape ?? [];
+  const dIn = required("createSae", "dIn", settings.dIn ?? rows);
+  const dSae = settings.dSae ?? columns ?? 4 * dIn;
+  const sent = { ...rest, dIn, dSae, ...(weights === null ? {} : { weights }) };
+  return new Sae(client, await client.call("createSae", [sent]).result);
+}
+
+/**
+ * @template T
+ * @param {string} method
+ * @param {string} name
+ * @param {T | null} value
+ * @returns {T}
+ */
+export function required(method, name, value) {
+  if (value === null) throw bad(`${method} needs “${name}”.`, `Call it with {${name}: …}.`);
+  return value;
+}
+
+function busy() {
+  return new LabError("LAB-BUSY", "This SAE is being trained already.", "Wait for that training, or abort it; then start the next one.");
+}

@@ -1,0 +1,176 @@
+// @ts-check
+// The worker in which all computing happens. It owns the engine (one WebAssembly instance) and the GPU.
+//
+// Safety: after a trap nothing of the instance is used again; the page hears `died` and the worker closes.
+// Liveness: every `call` is answered once, by `result`, `error` or `died`, and the event loop turns between
+// the units of work of a long call, so that other messages get through.
+import { Watch } from "./checkpoint.js";
+import { chooseDevice } from "./device.js";
+import { LabError, describe, toPlain } from "./errors.js";
+import { METHODS } from "./protocol.js";
+import { sha256 } from "./sha256.js";
+import { pack } from "./transfer.js";
+
+/**
+ * The part of the worker's global scope that is used here (TypeScript cannot hold a page's and a worker's at once).
+ *
+ * @typedef {object} Scope
+ * @property {(message: import("./protocol.js").ToPage, transfer?: Transferable[]) => void} postMessage
+ * @property {() => void} close
+ * @property {(type: string, listener: (event: any) => void) => void} addEventListener
+ * @property {(text: string) => void} [saeLabPanicked]  where the engine's panic hook can leave its words
+ */
+const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
+
+/** @typedef {Record<string, (...args: unknown[]) => Promise<unknown>>} Methods */
+/** @typedef {Methods & {version(): string}} Lab */
+
+/** @type {Lab | null} */
+let lab = null;
+/** @type {Map<number, Watch>} */
+const running = new Map();
+let panic = "";
+let dead = false;
+
+scope.saeLabPanicked = (/** @type {string} */ text) => {
+  panic = String(text);
+};
+
+scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js").ToWorker>} */ { data }) => {
+  switch (data.type) {
+    case "open":
+      return void open(data.module, data.device);
+    case "call":
+      return void call(data.id, data.method, data.args, data.progress);
+    case "digest":
+      return void digest(data.id, data.bytes);
+    case "cancel":
+      return running.get(data.id)?.cancel();
+    case "pause":
+      return running.get(data.id)?.pause();
+    case "resume":
+      return running.get(data.id)?.resume();
+  }
+});
+
+// A trap inside a task of the engine rejects no promise of ours: it arrives here, and the call it belonged
+// to would wait for ever.
+scope.addEventListener("error", (event) => {
+  event.preventDefault();
+  die(event.error ?? event.message);
+});
+scope.addEventListener("unhandledrejection", (event) => {
+  if (isTrap(event.reason)) {
+    event.preventDefault();
+    die(event.reason);
+  }
+});
+
+/**
+ * @param {WebAssembly.Module} module
+ * @param {"auto" | "webgpu" | "cpu"} device
+ */
+async function open(module, device) {
+  try {
+    const glue = await loadGlue();
+    await glue.default({ module_or_path: module });
+    const choice = await chooseDevice(device);
+    scope.postMessage({ type: "chosen", choice });
+    const opened = /** @type {Lab} */ (await glue.Lab.open(choice.device));
+    lab = opened;
+    scope.postMessage({ type: "opened", version: opened.version() });
+  } catch (error) {
+    if (isTrap(error)) die(error);
+    else scope.postMessage({ type: "refused", error: toPlain(error) });
+  }
+}
+
+/**
+ * The generated module that ties JavaScript to the WebAssembly. It is imported here and not at the top, where a missing file would end the worker without a word.
+ */
+async function loadGlue() {
+  const url = new URL("../pkg/sae_lab.js", import.meta.url);
+  try {
+    return await import(String(url));
+  } catch (error) {
+    throw new LabError("LAB-ENGINE-STOPPED", `A file of the engine could not be loaded: ${url}`, "Reload the page. If it stays, the file is missing on the server: build.sh makes it.", error);
+  }
+}
+
+/**
+ * @param {number} id
+ * @param {string} method
+ * @param {unknown[]} args
+ * @param {boolean} progress  whether the page wants to hear of it
+ */
+async function call(id, method, args, progress) {
+  const known = METHODS.get(method);
+  if (lab === null || known === undefined) {
+    const error = new LabError("LAB-INTERNAL", `The engine has no method “${method}”.`, "The files of the lab do not fit together: reload the page.");
+    return scope.postMessage({ type: "error", id, error: toPlain(error) });
+  }
+  const watch = new Watch(
+    progress ? (entries, step) => scope.postMessage({ type: "progress", id, entries, step }) : null,
+    () => scope.postMessage({ type: "held", id }),
+  );
+  running.set(id, watch);
+  try {
+    const checkpoint = (/** @type {import("./types.js").Progress} */ step) => watch.checkpoint(step);
+    const value = await lab[method]?.(...args, ...(known.checkpoint ? [checkpoint] : []));
+    watch.finish();
+    answer(id, value);
+  } catch (error) {
+    if (isTrap(error)) return die(error);
+    watch.cancel();
+    scope.postMessage({ type: "error", id, error: toPlain(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+/**
+ * @param {number} id
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+async function digest(id, bytes) {
+  try {
+    answer(id, { hex: await sha256(bytes), bytes });
+  } catch (error) {
+    scope.postMessage({ type: "error", id, error: toPlain(error) });
+  }
+}
+
+/**
+ * @param {number} id
+ * @param {unknown} result
+ */
+function answer(id, result) {
+  const { value, transfer } = pack(result);
+  scope.postMessage({ type: "result", id, value }, transfer);
+}
+
+/**
+ * Whether the instance is broken beyond use: a WebAssembly trap (a Rust panic ends as one), or a stack overflow inside it.
+ *
+ * @param {unknown} error
+ */
+function isTrap(error) {
+  if (error instanceof WebAssembly.RuntimeError) return true;
+  // What browsers throw for a stack overflow; other RangeErrors are harmless.
+  return error instanceof Error && (error.name === "InternalError" || (error.name === "RangeError" && /call stack/i.test(error.message)));
+}
+
+/** @param {unknown} error */
+function die(error) {
+  if (dead) return;
+  dead = true;
+  const what = panic === "" ? describe(error) : panic;
+  const stopped = new LabError(
+    "LAB-ENGINE-STOPPED",
+    `The engine broke down: ${what}`,
+    "Models, activations and SAEs of this lab are gone from the device. Open the lab again to go on, and report the text of this message.",
+    error,
+  );
+  scope.postMessage({ type: "died", error: toPlain(stopped) });
+  scope.close();
+}

@@ -1,0 +1,98 @@
+// @ts-check
+// The public module: what the lab's own page uses, what an author embeds and what the tests drive.
+//
+//     import { openLab } from "./sae-lab.js";
+//     const lab = await openLab();
+//     const model = await lab.loadModel("tiny");
+//     const { text } = await model.generate("Once upon a time");
+//
+// All methods are async. Those that can take long accept {signal, onProgress}: aborting rejects them at once
+// with LAB-CANCELLED. Every rejection is a LabError with code, message and hint.
+import { Analysis } from "./engine/analysis.js";
+import { defaults } from "./engine/defaults.js";
+import { readModel } from "./engine/load.js";
+import { Model } from "./engine/model.js";
+import { take } from "./engine/options.js";
+import { createSae } from "./engine/sae.js";
+import { startEngine } from "./engine/start.js";
+
+export { defaults } from "./engine/defaults.js";
+export { LabError } from "./engine/errors.js";
+export { listModels } from "./engine/models.js";
+
+/**
+ * Opens a lab: fetches the engine, chooses the processor and starts a worker. Each lab has a worker and a device
+ * memory of its own; the compiled engine is shared.
+ *
+ * `onProgress`: {phase: "engine"} while the engine is fetched and compiled, {phase: "device"} while the
+ * processor is chosen and started.
+ *
+ * @param {{device?: "auto" | "webgpu" | "cpu"} & import("./engine/types.js").Control} [options]  "auto" is WebGPU where
+ *   there is a usable one, else the CPU; `lab.info.reason` says why
+ * @returns {Promise<Lab>}
+ * @throws {import("./engine/errors.js").LabError} LAB-NO-WEBGPU (only when asked for "webgpu"), LAB-DOWNLOAD, LAB-ENGINE-STOPPED, LAB-CANCELLED
+ */
+export async function openLab(options) {
+  const { settings, control } = take("openLab", defaults.openLab, options, ["signal", "onProgress"]);
+  const { client, module, info } = await startEngine(settings.device, control);
+  return new Lab(client, module, info);
+}
+
+/** An open lab. Made by `openLab`. */
+export class Lab {
+  #client;
+
+  /** What computes, and why. @readonly @type {Readonly<import("./engine/types.js").Info>} */ info;
+  /** The compiled engine, to be instantiated once more where plots are drawn. @readonly @type {WebAssembly.Module} */ module;
+  /** Settles when the engine has died (LAB-ENGINE-STOPPED) or the lab was disposed of (LAB-CLOSED); never rejects. @readonly @type {Promise<import("./engine/errors.js").LabError>} */ closed;
+  /** @readonly @type {Analysis} */ analysis;
+
+  /**
+   * @param {import("./engine/client.js").Client} client
+   * @param {WebAssembly.Module} module
+   * @param {import("./engine/types.js").Info} info
+   */
+  constructor(client, module, info) {
+    this.#client = client;
+    this.info = Object.freeze(info);
+    this.module = module;
+    this.closed = client.closed;
+    this.analysis = new Analysis(client);
+  }
+
+  /**
+   * Loads a model: by the id it has in models.json, from an address below which its files lie under GPT-2's
+   * own names, or from files of this computer.
+   *
+   * `onProgress`: {phase: "download", done, total} in bytes (`total` null below a baseUrl; {phase: "read"} for
+   * files), {phase: "verify", done, total} in bytes, {phase: "load", done, total}, {phase: "warm-up"}.
+   *
+   * @param {string | {baseUrl: string | URL, name?: string} | {files: Iterable<File> | FileList, name?: string}} source
+   * @param {import("./engine/types.js").Control} [options]
+   * @returns {Promise<Model>}
+   * @throws {import("./engine/errors.js").LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-CANCELLED
+   */
+  async loadModel(source, options) {
+    const { control } = take("loadModel", {}, options, ["signal", "onProgress"]);
+    const files = await readModel(source, this.#client, control);
+    const made = this.#client.call("loadModel", [files], { signal: control.signal, onStep: control.onProgress });
+    return new Model(this.#client, await made.result);
+  }
+
+  /**
+   * Makes a sparse autoencoder.
+   *
+   * @param {Partial<import("./engine/types.js").SaeSettings>} options  `dIn` is required, unless `weights` are given
+   * @returns {Promise<import("./engine/sae.js").Sae>}
+   */
+  async createSae(options) {
+    return createSae(this.#client, options);
+  }
+
+  /**
+   * Ends the worker and frees everything that was made in this lab. Pending calls reject with LAB-CLOSED.
+   */
+  dispose() {
+    this.#client.close();
+  }
+}

@@ -1,0 +1,57 @@
+// @ts-check
+// The page: puts the parts together and opens the lab.
+//
+// Names that tests and links may rely on
+//   #step-1 … #step-7      the steps; data-state on each: idle waiting running paused done stale stopped failed lost
+//   in each step           button[name=run], [name=stop], [name=run-needed] (while it waits), .reset buttons [name=reset-<setting>],
+//                          [data-part=state|provenance|notice|result|conclusion], code: [name=code-javascript], [name=code-python]
+//   figures                button[name=table], [name=png], [name=csv]; sortable headings are buttons inside th
+//   settings, by name      1: prompt prependBos maxNewTokens temperature seed topK topP frequencyPenalty stopAtEos; show-raw
+//                          2: samples-factual … samples-diverse, own layer site position view prependBos randomCount randomLength minId maxId seed
+//                          3: architecture expansion l1 l1-slider epochs lr batchSize seed; buttons pause, continue (train further)
+//                          4: skipPosition0 k by; a row's button is .choose with data-row=<feature>
+//                          5: feature skipPosition0 k context
+//                          6: prompt preset k skipPosition0 prependBos; the map is .heat-stage
+//                          7: prompt features strength strength-slider direction hook maxNewTokens prependBos stopAtEos controlSeed;
+//                             buttons control-flip, control-random
+//   first screen           #first-try: textarea[name=try-prompt], button[name=try-continue], [name=try-stop], [data-part=text], .next-tokens
+//   header                 #panel-model, #panel-processor (select[name=device], button[name=restart-engine]), select[name=theme]
+//   whole page             #banner with button[name=restart] when the engine has stopped; #live is the live region
+
+import "./first-try.js";
+import "./term.js";
+import { startBanner } from "./banner.js";
+import { part } from "./dom.js";
+import { FirstTry } from "./first-try.js";
+import { startHeader } from "./header.js";
+import { openPlots } from "./plots.js";
+import { Session } from "./session.js";
+import { LabStep } from "./step.js";
+import { collectStep } from "./steps/collect.js";
+import { examplesStep } from "./steps/examples.js";
+import { featuresStep } from "./steps/features.js";
+import { heatmapStep } from "./steps/heatmap.js";
+import { steerStep } from "./steps/steer.js";
+import { tokensStep } from "./steps/tokens.js";
+import { trainStep } from "./steps/train.js";
+import { startTheme } from "./theme.js";
+
+const session = new Session();
+
+startTheme(part(document, "select[name=theme]", HTMLSelectElement));
+startHeader(session);
+startBanner(session);
+part(document, "#first-try", FirstTry).start(session);
+session.addEventListener("session", () => {
+  if (session.lab) void openPlots(session.lab.module);
+});
+void session.open();
+
+// one step per task, so that the page answers from the first moment on
+for (const [i, define] of [tokensStep, collectStep, trainStep, featuresStep, examplesStep, heatmapStep, steerStep].entries()) {
+  part(document, `#step-${i + 1}`, LabStep).define(i + 1, session, define);
+  await new Promise((resolve) => setTimeout(resolve));
+}
+
+// the steps have grown since the browser went to the link's target
+if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();

@@ -1,0 +1,128 @@
+// @ts-check
+// The slim header: which model, which processor, and why; each opens a small panel.
+
+import { fill, h, part, setText } from "./dom.js";
+import { bytes, count } from "./format.js";
+
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./types.js").LabInfo} LabInfo */
+
+/** @param {[string, string | null | undefined][]} facts */
+const facts = (facts) =>
+  h(
+    "dl",
+    {},
+    facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
+
+/** The name of an adapter, as far as the browser tells it. @param {LabInfo["adapter"]} adapter */
+const adapterName = (adapter) =>
+  adapter ? adapter.description || [adapter.vendor, adapter.architecture || adapter.device].filter(Boolean).join(" ") : "";
+
+/** @param {Session} session */
+export function startHeader(session) {
+  const model = part(document, "#panel-model", HTMLDetailsElement),
+    processor = part(document, "#panel-processor", HTMLDetailsElement);
+  const device = h(
+    "select",
+    { name: "device", id: "device", autocomplete: "off" },
+    h("option", { value: "auto" }, "WebGPU where there is one"),
+    h("option", { value: "webgpu" }, "WebGPU"),
+    h("option", { value: "cpu" }, "CPU"),
+  );
+  const change = h(
+    "button",
+    {
+      type: "button",
+      name: "restart-engine",
+      on: { click: () => void session.restart(/** @type {"auto" | "webgpu" | "cpu"} */ (device.value)) },
+    },
+    "Restart the engine",
+  );
+  const choice = h(
+    "div",
+    { class: "panel-choice" },
+    h("label", { for: "device" }, "Compute on"),
+    device,
+    change,
+    h("p", { class: "hint" }, "A restart loads the model again. Results on the page stay readable, but the steps need new runs."),
+  );
+  closeOutside([model, processor]);
+
+  const show = () => {
+    const { lab, phase } = session;
+    setText(part(model, "[data-part=summary]"), session.model?.name ?? (phase === "opening" ? "loading" : "none"));
+    fill(part(processor, "[data-part=summary]"), lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped");
+    const { config } = session;
+    fill(
+      part(model, "[data-part=body]"),
+      session.model
+        ? [
+            h(
+              "p",
+              {},
+              "A GPT-2 in small, trained for this lab: the same form and the same number of layers as GPT-2, but not its knowledge. What you find here holds for this model.",
+            ),
+            facts([
+              ["parameters", count(session.model.parameters)],
+              ["layers", String(config.nLayers)],
+              ["width (d_model)", String(config.dModel)],
+              ["heads", String(config.nHeads)],
+              ["vocabulary", `${count(config.dVocab)} tokens`],
+              ["context", `${count(config.nCtx)} tokens`],
+            ]),
+          ]
+        : h("p", {}, phase === "opening" ? "The model is being loaded." : "No model is loaded."),
+    );
+    fill(
+      part(processor, "[data-part=body]"),
+      lab ? details(lab.info) : h("p", {}, phase === "opening" ? "The engine is starting." : "The engine has stopped."),
+      choice,
+    );
+    change.disabled = phase === "opening";
+  };
+  session.addEventListener("session", show);
+  show();
+}
+
+/** @param {LabInfo} info */
+function short(info) {
+  const name = adapterName(info.adapter);
+  return info.device === "webgpu" ? ["WebGPU", name ? h("span", { class: "adapter" }, ` · ${name}`) : null] : ["CPU"];
+}
+
+/** @param {LabInfo} info */
+function details(info) {
+  return [
+    h(
+      "p",
+      {},
+      info.device === "webgpu"
+        ? "The lab computes on this computer's graphics processor, through WebGPU."
+        : `The lab computes on the CPU. ${info.reason ?? ""}`.trim(),
+    ),
+    info.device === "cpu" ? h("p", {}, "Everything works as on WebGPU, with the same numbers up to rounding, and more slowly.") : null,
+    facts([
+      ["adapter", adapterName(info.adapter)],
+      ["vendor", info.adapter?.vendor],
+      ["architecture", info.adapter?.architecture],
+      ["program", info.wasmBytes ? `${bytes(info.wasmBytes)} of WebAssembly` : null],
+      ["version", info.version],
+    ]),
+  ];
+}
+
+/** Panels close on Escape, on a click outside and when another opens. @param {HTMLDetailsElement[]} panels */
+function closeOutside(panels) {
+  document.addEventListener("click", (event) => {
+    for (const panel of panels) if (panel.open && event.target instanceof Node && !panel.contains(event.target)) panel.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const panel of panels)
+      if (panel.open) {
+        panel.open = false;
+        if (panel.contains(document.activeElement)) panel.querySelector("summary")?.focus();
+      }
+  });
+}

@@ -1,0 +1,66 @@
+// @ts-check
+// How far a piece of work has come: bar, done of total, rate, time left. The page is touched at most four times a second.
+
+import { announce, eachTenth } from "./announce.js";
+import { h, setText } from "./dom.js";
+import { count, duration } from "./format.js";
+
+const interval = 250,
+  memory = 5000;
+
+export class WorkProgress {
+  #bar = h("progress", { "aria-label": "Progress" });
+  #text = h("span", { class: "progress-text" });
+  element = h("div", { class: "progress", hidden: true }, this.#bar, this.#text);
+  /** @type {{at: number, done: number}[]} */ #recent = [];
+  #drawn = 0;
+  /** @type {(done: number, total: number) => void} */ #tenth = () => {};
+
+  /** @param {string} label of the bar, for screen readers */
+  name(label) {
+    this.#bar.setAttribute("aria-label", label);
+  }
+
+  /** @param {string} what the work, for screen readers @param {string} [text] what to show before the first report */
+  begin(what, text = "starting") {
+    this.element.hidden = false;
+    this.#bar.removeAttribute("value");
+    setText(this.#text, text);
+    this.#recent = [];
+    this.#drawn = 0;
+    this.#tenth = eachTenth((tenths) => announce(`${what}: ${tenths * 10} %`));
+  }
+
+  /** @param {number} done @param {number} total @param {string} unit in the plural */
+  report(done, total, unit) {
+    const at = performance.now();
+    this.#recent.push({ at, done });
+    while (this.#recent.length > 2 && at - this.#recent[0].at > memory) this.#recent.shift();
+    this.#tenth(done, total);
+    if (at - this.#drawn < interval && done < total) return;
+    this.#drawn = at;
+    this.#bar.max = Math.max(total, 1);
+    this.#bar.value = done;
+    const first = this.#recent[0];
+    const rate = at > first.at + 200 ? ((done - first.done) / (at - first.at)) * 1000 : 0;
+    setText(
+      this.#text,
+      [
+        `${count(done)} / ${count(total)} ${unit}`,
+        rate > 0 ? `${rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)} ${unit}/s` : "",
+        rate > 0 && done < total ? `${duration((total - done) / rate)} left` : "",
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    );
+  }
+
+  /** The rate starts anew, after a pause. */
+  forget() {
+    this.#recent = [];
+  }
+
+  end() {
+    this.element.hidden = true;
+  }
+}

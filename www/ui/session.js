@@ -1,0 +1,184 @@
+// @ts-check
+// One visit: the engine, the model, the result of every step and which result was made from which.
+//
+// Safety: a result's handles are released only when the result is replaced, and no step that reads them is running then.
+// Liveness: whatever stops the engine, `restart` brings a new one; results from before are marked as lost, not removed.
+
+/** @typedef {import("./types.js").Lab} Lab */
+/** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").Progress} Progress */
+/** @typedef {"opening" | "ready" | "failed" | "stopped"} Phase */
+
+/**
+ * A step's result. `uses` holds the version of each earlier result it was made from; `lost` says that the engine that held it is gone.
+ * @typedef {{value: any, values: Record<string, any>, uses: Map<number, number>, version: number, stopped: string | null, lost: boolean}} StepResult
+ */
+
+/**
+ * What the session needs to know of a step.
+ * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, readonly running: boolean}} SessionStep
+ */
+
+/** @type {import("./types.js").ModelConfig} */
+const TINY = { nLayers: 12, dModel: 96, nHeads: 6, dHead: 16, dMlp: 384, dVocab: 4096, nCtx: 256, bos: 4095, eos: 4095 };
+
+export class Session extends EventTarget {
+  /** @type {Lab | null} */ lab = null;
+  /** @type {Model | null} */ model = null;
+  /** @type {Phase} */ phase = "opening";
+  /** @type {Progress | null} */ opening = null;
+  /** @type {unknown} */ error = null;
+  /** @type {"auto" | "webgpu" | "cpu"} */ device = "auto";
+  /** @type {number | null} the feature that the later steps look at */ feature = null;
+  /** @type {Map<number, StepResult>} */ results = new Map();
+  /** @type {Map<number, SessionStep>} */ steps = new Map();
+  /** The model's dimensions; until it is loaded, those of the bundled one. */
+  get config() {
+    return this.model?.config ?? TINY;
+  }
+  #version = 0;
+  #attempt = 0;
+
+  /** @param {"session" | "results" | "feature"} type */
+  #tell(type) {
+    this.dispatchEvent(new Event(type));
+  }
+
+  /** Opens the engine and loads the bundled model. @param {"auto" | "webgpu" | "cpu"} device */
+  async open(device = this.device) {
+    const attempt = ++this.#attempt;
+    const isCurrent = () => attempt === this.#attempt;
+    this.device = device;
+    this.phase = "opening";
+    this.error = null;
+    this.#tell("session");
+    const onProgress = (/** @type {Progress} */ p) => {
+      if (isCurrent()) {
+        this.opening = p;
+        this.#tell("session");
+      }
+    };
+    /** @type {Lab | null} */ let lab = null;
+    try {
+      const { openLab } = await import("../sae-lab.js");
+      lab = await openLab({ device, onProgress });
+      const model = await lab.loadModel("tiny", { onProgress });
+      if (!isCurrent()) return lab.dispose();
+      this.lab = lab;
+      this.model = model;
+      this.phase = "ready";
+      const opened = lab;
+      const ended = (/** @type {unknown} */ error) => {
+        if (this.lab === opened) this.#engineStopped(error);
+      };
+      lab.closed.then(ended, ended);
+    } catch (error) {
+      lab?.dispose();
+      if (!isCurrent()) return;
+      this.phase = "failed";
+      this.error = error;
+    }
+    this.opening = null;
+    this.#tell("session");
+  }
+
+  /** A new engine and the model again; nothing that the old one held can be used. @param {"auto" | "webgpu" | "cpu"} [device] */
+  async restart(device = this.device) {
+    const old = this.lab;
+    this.lab = null;
+    this.model = null;
+    this.#loseResults();
+    try {
+      old?.dispose();
+    } catch {
+      /* it is gone already */
+    }
+    await this.open(device);
+  }
+
+  /** @param {unknown} error */
+  #engineStopped(error) {
+    this.lab = null;
+    this.model = null;
+    this.phase = "stopped";
+    this.error = error;
+    this.#loseResults();
+    this.#tell("session");
+  }
+
+  #loseResults() {
+    for (const result of this.results.values()) result.lost = true;
+    this.#tell("results");
+  }
+
+  /** @param {SessionStep} step */
+  register(step) {
+    this.steps.set(step.number, step);
+  }
+
+  /** The result of a step that can be computed with, or null. @param {number} n @returns {StepResult | null} */
+  usable(n) {
+    const result = this.results.get(n);
+    return result && !result.lost ? result : null;
+  }
+
+  /** Whether an earlier result that this one was made from has been replaced since. @param {number} n @returns {boolean} */
+  outdated(n) {
+    const result = this.results.get(n);
+    if (!result) return false;
+    return [...result.uses].some(([m, version]) => this.results.get(m)?.version !== version || this.outdated(m));
+  }
+
+  /** The earlier steps that must run before this one, in order. @param {number} n @returns {number[]} */
+  missing(n) {
+    /** @type {Set<number>} */ const found = new Set();
+    const visit = (/** @type {number} */ m) => {
+      for (const need of this.steps.get(m)?.needs() ?? []) {
+        visit(need);
+        if (!this.usable(need) || this.outdated(need)) found.add(need);
+      }
+    };
+    visit(n);
+    return [...found].sort((a, b) => a - b);
+  }
+
+  /** A running step that reads this step's result, which may not be replaced meanwhile. @param {number} n @returns {SessionStep | undefined} */
+  reader(n) {
+    return [...this.steps.values()].find((step) => step.running && step.uses.includes(n));
+  }
+
+  /** A running step whose result this step reads, and which is about to replace it. @param {number} n @returns {SessionStep | undefined} */
+  writer(n) {
+    return this.steps
+      .get(n)
+      ?.uses.map((m) => this.steps.get(m))
+      .find((step) => step?.running);
+  }
+
+  /**
+   * Keeps a step's result and releases what the one before held.
+   * @param {number} n @param {any} value @param {Record<string, any>} values the settings it was made with @param {string | null} stopped
+   */
+  keep(n, value, values, stopped) {
+    const before = this.results.get(n);
+    const uses = new Map((this.steps.get(n)?.uses ?? []).map((m) => [m, this.results.get(m)?.version ?? 0]));
+    this.results.set(n, { value, values, uses, version: ++this.#version, stopped, lost: false });
+    if (before && !before.lost)
+      for (const handle of before.value.handles ?? []) {
+        if (!value.handles?.includes(handle)) void handle.dispose().catch(() => {}); // an engine that has just stopped holds nothing
+      }
+    this.#tell("results");
+  }
+
+  /** @param {number | null} feature */
+  selectFeature(feature) {
+    if (feature === this.feature) return;
+    this.feature = feature;
+    this.#tell("feature");
+  }
+
+  /** A step has begun or ended. */
+  changed() {
+    this.#tell("results");
+  }
+}

@@ -1,0 +1,118 @@
+// @ts-check
+// The settings of a step: inputs from declared fields, their values, what is wrong with them, what differs from a result's.
+
+import { control, showFieldError } from "./fields.js";
+import { fill, h } from "./dom.js";
+import { PageError } from "./errors.js";
+
+/** @typedef {import("./fields.js").Field} Field */
+/** @typedef {import("./fields.js").Control} Control */
+
+const same = (/** @type {unknown} */ a, /** @type {unknown} */ b) => JSON.stringify(a) === JSON.stringify(b);
+
+export class Settings {
+  /** wide inputs, such as prompts */ wide = h("div", { class: "settings-wide" });
+  /** the other inputs, advanced ones folded */ panel = h("div", { class: "settings" });
+  /** numbers that follow from the settings */ readout = h("output", { class: "readout", hidden: true });
+  /** @type {Map<string, {field: Field, control: Control}>} */ #controls = new Map();
+  /** @type {Field[]} */ #fields = [];
+  #prefix;
+  #changed;
+
+  /** @param {string} prefix @param {() => void} changed */
+  constructor(prefix, changed) {
+    this.#prefix = prefix;
+    this.#changed = () => {
+      this.#mark();
+      changed();
+    };
+  }
+
+  /** Takes (new) declarations. What the visitor has set stays; what stood at its default takes the new default. @param {Field[]} fields */
+  declare(fields) {
+    if (same(fields, this.#fields)) return;
+    const before = this.#fields.length ? this.values() : null;
+    const old = new Map(this.#controls);
+    const focused = document.activeElement;
+    this.#fields = fields;
+    this.#controls.clear();
+    const plain = h("div", { class: "settings-grid" }),
+      advanced = h("div", { class: "settings-grid" });
+    const wide = [];
+    for (const field of fields) {
+      const was = old.get(field.name);
+      const made = was && same(was.field, field) ? was.control : this.#make(field);
+      this.#controls.set(field.name, { field, control: made });
+      if (made !== was?.control) made.write(before && was && !same(before[field.name], was.field.value) ? before[field.name] : field.value);
+      if (field.wide) wide.push(made.element);
+      else (field.advanced ? advanced : plain).append(made.element);
+    }
+    fill(this.wide, wide);
+    const open = this.panel.querySelector("details")?.open ?? false;
+    fill(
+      this.panel,
+      plain.childElementCount ? plain : null,
+      advanced.childElementCount ? h("details", { class: "advanced", open }, h("summary", {}, "More settings"), advanced) : null,
+      this.readout,
+    );
+    this.#mark();
+    if (focused instanceof HTMLElement && focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+  }
+
+  /** @param {Field} field */
+  #make(field) {
+    const made = control(field, this.#prefix, () => {
+      if (field.fills) this.#controls.get(field.fills)?.control.write(made.read().value);
+      this.#changed();
+    });
+    made.element.querySelector("button.reset")?.addEventListener("click", () => {
+      made.write(field.value);
+      this.#changed();
+      // the button hides itself now: the focus stays with the setting
+      made.element.querySelector(/** @type {"input"} */ ("input, select, textarea"))?.focus();
+    });
+    return made;
+  }
+
+  /** The values by name; an input that holds no valid value gives what it holds. @returns {Record<string, any>} */
+  values() {
+    return Object.fromEntries(
+      [...this.#controls].filter(([, { field }]) => !field.fills).map(([name, { control }]) => [name, control.read().value]),
+    );
+  }
+
+  /** Sets one value, as if the visitor had. @param {string} name @param {any} value */
+  set(name, value) {
+    this.#controls.get(name)?.control.write(value);
+    this.#mark();
+  }
+
+  /** The values, or the error that names what is out of range. @returns {Record<string, any>} */
+  checked() {
+    const wrong = [...this.#controls.values()].map(({ control }) => control.read().error).filter((e) => e !== null);
+    if (wrong.length) throw new PageError("LAB-BAD-SETTING", wrong.join(" "), "Correct it, or reset it to its default, and run again.");
+    return this.values();
+  }
+
+  /** The labels of the settings whose values differ from those of a result. @param {Record<string, any>} then */
+  differences(then) {
+    return [...this.#controls.values()]
+      .filter(({ field, control }) => !field.fills && !same(control.read().value, then[field.name]))
+      .map(({ field }) => field.label);
+  }
+
+  /** @param {string | null} text */
+  showReadout(text) {
+    this.readout.hidden = !text;
+    if (this.readout.textContent !== (text ?? "")) this.readout.textContent = text ?? "";
+  }
+
+  #mark() {
+    for (const { field, control } of this.#controls.values()) {
+      const { value, error } = control.read();
+      showFieldError(control.element, error);
+      const reset = control.element.querySelector("button.reset");
+      if (reset instanceof HTMLElement) reset.classList.toggle("is-default", Boolean(field.fills) || same(value, field.value));
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// @ts-check
+// "The same in code": each step with the public module. A script goes on from those of the earlier steps.
+
+import { textsOf } from "./prompts.js";
+
+/** @typedef {Record<string, any>} Values */
+
+const text = (/** @type {unknown} */ value) => JSON.stringify(value);
+
+/** An object literal, one property a line; properties that are undefined are left out. @param {Record<string, unknown>} object @param {string} [more] */
+function literal(object, more = "") {
+  const lines = Object.entries(object)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `  ${name}: ${text(value)},`);
+  return `{\n${[...lines, more && `  ${more}`].filter(Boolean).join("\n")}\n}`;
+}
+
+/** @param {Values} values */
+export function tokens({ prompt, prependBos, ...sampling }) {
+  return `import { openLab } from "./sae-lab.js";
+
+const lab = await openLab({ device: "auto" });
+const model = await lab.loadModel("tiny");
+const prompt = ${text(prompt)};
+
+const read = await model.run(prompt, { prependBos: ${prependBos}, logits: "all", topK: 10 });
+console.log(read.tokens.tokens, read.tokens.ids);
+console.log("loss in nats:", read.loss);
+console.table(read.top);
+
+const made = await model.generate(prompt, ${literal({ ...sampling, prependBos }, "onToken: ({ token }) => console.log(token),")});
+console.log(made.text);
+`;
+}
+
+/** @param {Values} values @param {Values} options */
+export const collect = (values, options) => `// goes on from step 1
+const texts = [
+${textsOf(values)
+  .map((prompt) => `  ${text(prompt)},\n`)
+  .join("")}];
+
+const acts = await model.collect(texts, ${literal(options)});
+console.log(acts.shape, acts.hook);
+console.table([acts.stats.all, acts.stats.withoutPosition0]);
+`;
+
+/** @param {Values} values */
+export const train = ({ architecture, expansion, epochs, batchSize, lr, l1, seed }) => `// goes on from step 2
+const dIn = acts.shape[1];
+const sae = await lab.createSae({ architecture: ${text(architecture)}, dIn, dSae: Math.round(${text(expansion)} * dIn), seed: ${text(seed)} });
+
+const { epochs } = await sae.train(acts, ${literal({ epochs, batchSize, lr, l1, seed }, "onProgress: ({ entry }) => { if (entry) console.log(entry); },")});
+console.table(epochs.at(-1));
+`;
+
+/** @param {Values} values */
+export const features = ({ k, skipPosition0, by }) => `// goes on from step 3
+const top = await lab.analysis.topFeatures(sae, acts, ${literal({ k, skipPosition0, by })});
+console.log(top.alive, "features are active somewhere");
+console.table(top.features);
+`;
+
+/** @param {Values} values */
+export const examples = ({ feature, k, skipPosition0, context }) => `// goes on from step 4
+const feature = ${feature === null ? "top.features[0].feature" : text(feature)};
+const { examples } = await lab.analysis.examples(sae, acts, ${literal({ k, skipPosition0, context }, "feature,")});
+for (const { activation, before, token, after } of examples) {
+  console.log(activation.toFixed(3), before.join(""), "[" + token + "]", after.join(""));
+}
+`;
+
+/** @param {Values} values @param {{hook: string, center: boolean}} data */
+export const heatmap = ({ prompt, k, skipPosition0, prependBos }, { hook, center }) => `// goes on from step 3
+const map = await lab.analysis.heatmap(model, sae, ${text(prompt)}, ${literal({ hook, center, prependBos, k, skipPosition0 })});
+const [rows, columns] = map.shape;
+console.table(map.features.map((feature, row) => ({
+  feature,
+  ...Object.fromEntries(map.tokens.map((token, i) => [i + " " + token, map.data[row * columns + i]])),
+})));
+`;
+
+/** @param {Values} values @param {string} hook @param {number[]} features */
+export const steer = ({ prompt, strength, direction, maxNewTokens, prependBos, stopAtEos }, hook, features) => `// goes on from step 3
+const prompt7 = ${text(prompt)};
+const settings = { maxNewTokens: ${text(maxNewTokens)}, temperature: 0, prependBos: ${prependBos}, stopAtEos: ${stopAtEos} };
+const steer = ${text(features)}.map((feature) => (
+  { hook: ${text(hook)}, sae, feature, strength: ${text(strength)}, direction: ${text(direction)} }));
+
+const plain = await model.generate(prompt7, settings);
+const steered = await model.generate(prompt7, { ...settings, steer });
+console.log(plain.text);
+console.log(steered.text);
+
+lab.dispose();
+`;
