@@ -161,7 +161,7 @@ fn text_sequences(tokenizer: &Tokenizer, texts: &[String], settings: &CollectSet
         let ids = tokenizer.encode(content, false)?;
         let ids = &ids[..ids.len().min(left)];
         left -= ids.len();
-        for part in ids.chunks(n_ctx - usize::from(settings.prepend_bos)) {
+        for part in ids.chunks((n_ctx - usize::from(settings.prepend_bos)).max(1)) {
             let ids = bos.into_iter().chain(part.iter().copied()).collect();
             sequences.push(Sequence { text: text as i32, ids });
         }

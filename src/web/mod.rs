@@ -85,8 +85,7 @@ impl Lab {
         Ok(tokens_to_js(&model.tokenizer, &ids)?.into())
     }
 
-    pub async fn run(&self, model: u32, input: JsValue, options: JsValue, checkpoint: Function) -> JsResult {
-        let _ = checkpoint; // one forward pass is one unit of work
+    pub async fn run(&self, model: u32, input: JsValue, options: JsValue) -> JsResult {
         let model = self.model(model)?;
         let options: opt::Run = from_js(options)?;
         let config = &model.gpt2.config;

@@ -10,7 +10,7 @@
 export const METHODS = new Map([
   ["loadModel", { checkpoint: true }],
   ["tokenize", { checkpoint: false }],
-  ["run", { checkpoint: true }],
+  ["run", { checkpoint: false }],
   ["generate", { checkpoint: true }],
   ["collect", { checkpoint: true }],
   ["rows", { checkpoint: false }],

@@ -77,8 +77,14 @@ export class Sae {
     if (this.#training !== null) this.#client.resume(this.#training.id);
   }
 
-  /** What it is and how far it has been trained, with one history object per epoch. @returns {Promise<import("./types.js").SaeInfo>} */
+  /**
+   * What it is and how far it has been trained, with one history object per epoch. After an aborted training
+   * it waits until the engine has wound down, so that the history is complete.
+   *
+   * @returns {Promise<import("./types.js").SaeInfo>}
+   */
   async info() {
+    if (this.#training?.isCancelled()) await this.#training.settled;
     return this.#client.call("saeInfo", [this.#id()]).result;
   }
 

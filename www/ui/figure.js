@@ -22,7 +22,7 @@ export class LabFigure extends HTMLElement {
   #table = make(DataTable, { hidden: true });
   #tableButton = h(
     "button",
-    { type: "button", name: "table", "aria-expanded": "false", on: { click: () => this.#openTable(this.#table.hidden) } },
+    { type: "button", name: "table", "aria-expanded": "false", on: { click: () => this.#openTable(Boolean(this.#table.hidden)) } },
     "Table",
   );
   #pngButton = h("button", { type: "button", name: "png", on: { click: () => void this.#png() } }, "PNG");

@@ -13,7 +13,7 @@ import { drawHeatmap } from "./plots.js";
 const cellWidth = 30,
   cellHeight = 26,
   labelWidth = 70,
-  labelHeight = 110;
+  labelHeight = 160;
 
 export class HeatMap extends HTMLElement {
   picture = make(PlotCanvas);

@@ -51,9 +51,12 @@ print(model.to_string(out[0]))
 
 /** @param {Values} values @param {Values} options */
 export function collect(values, { hook, position, prependBos, center, randomSequences, seed }) {
-  const keep = { all: "range(len(found))", last: "[len(found) - 1]", random: "[torch.randint(len(found), ()).item()]" }[
+  const all = "range(len(found))";
+  const kept = { all, last: "[len(found) - 1]", random: "[torch.randint(len(found), ()).item()]" }[
     /** @type {"all" | "last" | "random"} */ (position)
   ];
+  // random sequences give all of their positions
+  const keep = kept === all || !randomSequences ? kept : `${kept} if s < len(texts) else ${all}`;
   return `# goes on from step 1
 ${center ? "" : "model = load(centre=False)                           # Hugging Face's view\n"}hook = ${py(hook)}
 texts = [

@@ -118,6 +118,7 @@ export function collectStep(step) {
           label: "Positions",
           kind: "choice",
           value: defaults.collect.position,
+          hint: "random sequences give all of theirs",
           options: [
             { value: "all", label: "all" },
             { value: "last", label: "the last of each text" },

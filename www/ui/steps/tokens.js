@@ -122,7 +122,13 @@ export function tokensStep(step) {
         value.stoppedAtEos = made.newIds.length < sampling.maxNewTokens || made.newIds.at(-1) === model.config.eos;
       } catch (error) {
         if (!isCancelled(error)) throw error;
-        return { value, stopped: `Stopped after ${value.tokens.length} of ${counted(sampling.maxNewTokens, "token")}; these are kept.` };
+        const written = value.tokens.length;
+        return {
+          value,
+          stopped: written
+            ? `Stopped after ${written} of ${counted(sampling.maxNewTokens, "token")}; these are kept.`
+            : "Stopped before the first new token.",
+        };
       }
       return { value };
     },

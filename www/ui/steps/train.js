@@ -34,7 +34,7 @@ export function trainStep(step) {
    * Trains and keeps what has been learnt when stopped.
    * @param {import("../step.js").Context} context @param {Value} value @param {boolean} goOn
    */
-  async function train({ values, signal, progress, live, use }, value, goOn) {
+  async function train({ values, signal, progress, live, use, shown }, value, goOn) {
     const { epochs, batchSize, lr, l1, seed } = values;
     const before = value.entries.length;
     let drawn = performance.now();
@@ -61,12 +61,13 @@ export function trainStep(step) {
       return { value: { ...value, entries: (await value.sae.info()).history } };
     } catch (error) {
       if (!isCancelled(error)) throw error;
-      const entries = (await value.sae.info()).history;
-      if (entries.length === 0) throw error;
-      return {
-        value: { ...value, entries },
-        stopped: `Stopped after ${entries.length - before} of ${counted(epochs, "epoch")}. The autoencoder keeps what it has learnt: the next steps can use it, or train it further.`,
-      };
+      const { history } = await value.sae.info();
+      const entries = history.length > value.entries.length ? history : value.entries;
+      if (entries.length === 0 && shown) throw error; // what was there before is worth more
+      const learnt = entries.length - before;
+      const when = learnt > 0 ? `Stopped after ${learnt} of ${counted(epochs, "epoch")}.` : "Stopped within an epoch.";
+      const kept = "The autoencoder keeps what it has learnt: the next steps can use it, and it can be trained further.";
+      return { value: { ...value, entries }, stopped: `${when} ${kept}` };
     }
   }
 
@@ -132,13 +133,16 @@ export function trainStep(step) {
           const before = /** @type {Value} */ (context.shown?.value);
           return train(context, { ...before, entries: [...before.entries] }, true).then((outcome) => {
             // the shape of the autoencoder stays as it was made, whatever the settings say now
-            const { architecture, expansion } = context.shown?.values ?? {};
-            return { ...outcome, values: { ...context.values, architecture, expansion } };
+            const { architecture, expansion, seed } = context.shown?.values ?? {};
+            return { ...outcome, values: { ...context.values, architecture, expansion, seed } };
           });
         },
       },
     ],
-    pause: { pause: (value) => value?.sae.pause(), resume: (value) => value?.sae.resume() },
+    pause: {
+      pause: (value) => void value?.sae.pause().catch(() => {}),
+      resume: (value) => void value?.sae.resume().catch(() => {}),
+    },
 
     render(/** @type {Value} */ { sae, entries, data }) {
       const { architecture, dIn, dSae } = sae.config;
@@ -168,6 +172,7 @@ export function trainStep(step) {
         (share < 0.01
           ? `The L1 penalty is ${percent(share)} of the loss: at this c it hardly pulls.`
           : `The L1 penalty is ${percent(share)} of the loss.`) +
+        (last.nActive < 1 ? " On most rows nothing is active: what is left of the autoencoder is nearly the decoder's bias alone." : "") +
         (last.fracActive > 0.2 ? " This is not sparse yet." : "") +
         ` Measured on the ${counted(data.rows, "row")} it was trained on, so it says nothing about other texts.`
       );
