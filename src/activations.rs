@@ -9,7 +9,7 @@ use crate::error::{LabError, Result, check_setting, code};
 use crate::gpt2::{Gpt2, HookPoint, Hooks, LogitsWanted, Reading, View};
 use crate::progress::{Checkpoint, Progress};
 use crate::rng::Rng;
-use crate::tensors::{read, upload_indices};
+use crate::tensors::{check_rows, read, upload_indices};
 use crate::tokenizer::Tokenizer;
 
 /// Which positions of a text to keep.
@@ -124,6 +124,9 @@ pub async fn collect(
         ));
     }
 
+    let kept = |s: &Sequence| if s.text < 0 || settings.keep == Keep::All { s.ids.len() } else { 1 };
+    check_rows("rows", sequences.iter().map(kept).sum(), width)?;
+
     let total = sequences.len();
     let mut parts = Vec::new();
     let mut origins = Vec::new();
@@ -174,6 +177,7 @@ fn random_sequences(random: RandomSequences, config: &crate::gpt2::Config, rng: 
     let in_context = format!("from 1 to the context of {}", config.n_ctx);
     check_setting(length >= 1 && length <= config.n_ctx, "randomSequences.length", length, &in_context)?;
     check_setting(count <= 100_000, "randomSequences.count", count, "at most 100000")?;
+    check_rows("randomSequences.count × length", count * length, config.d_model)?;
     check_setting(first <= last, "randomSequences.minId", first, "at most maxId")?;
     check_setting((last as usize) < config.d_vocab, "randomSequences.maxId", last, &format!("below the vocabulary's {}", config.d_vocab))?;
     let draw = |rng: &mut Rng| first + rng.below((last - first + 1) as usize) as u32;

@@ -13,8 +13,10 @@ use crate::sae::train::EpochStats;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "phase", rename_all = "kebab-case")]
 pub enum Progress {
-    /// Tensors read from a checkpoint.
+    /// Parts of a checkpoint read: its blocks and the rest.
     Load { done: usize, total: usize },
+    /// The model's first pass, in which the browser compiles the GPU's shaders.
+    WarmUp,
     /// Sequences run for their activations.
     Collect { done: usize, total: usize },
     /// Tokens generated; `token` is the newest, `text` all new text.

@@ -34,6 +34,12 @@ impl HostTensor {
     }
 }
 
+/// `Err` when a matrix of so many rows is more than the lab holds: 512 MB as f32.
+pub fn check_rows(name: &str, rows: usize, width: usize) -> Result<()> {
+    let most = (1 << 27) / width.max(1);
+    crate::error::check_setting(rows <= most, name, rows, &format!("at most {most} for {width} values each"))
+}
+
 /// Uploads `data` as a tensor of `shape`.
 pub fn upload<const D: usize>(data: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(data, shape), (device, DType::F32))

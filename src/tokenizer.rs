@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::models::bpe::BPE;
+use tokenizers::normalizers::ByteLevel as NoNormalizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
+use tokenizers::{AddedToken, TokenizerImpl};
 
 use crate::error::{LabError, Result};
 
 pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// The crate's tokenizer with the parts of GPT-2's only (its own type for any file holds every
+/// model and normaliser there is). No normaliser is ever set.
+type HfTokenizer = TokenizerImpl<BPE, NoNormalizer, ByteLevel, ByteLevel, ByteLevel>;
 
 /// Text to token ids and back.
 pub struct Tokenizer {
@@ -20,43 +27,44 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// From Hugging Face's `tokenizer.json`.
+    /// From Hugging Face's `tokenizer.json`. Only its vocabulary, merges and special token are taken;
+    /// everything else must be what GPT-2 has.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let inner = HfTokenizer::from_bytes(bytes).map_err(|e| LabError::file(format!("tokenizer.json can't be read: {e}")))?;
-        Self::new(inner)
+        let file: TokenizerJson = serde_json::from_slice(bytes).map_err(|e| LabError::file(format!("tokenizer.json can't be read: {e}")))?;
+        let byte_level = file.pre_tokenizer.as_ref().is_some_and(|p| p["type"] == "ByteLevel" && p["add_prefix_space"] != true);
+        if !byte_level || !file.normalizer.is_null() || !file.model.dropout.is_null() {
+            return Err(LabError::file("tokenizer.json is not GPT-2's byte-level BPE."));
+        }
+        let mut vocab = file.model.vocab;
+        vocab.extend(file.added_tokens.into_iter().map(|token| (token.content, token.id)));
+        Self::new(vocab, file.model.merges.into_iter().map(Merge::pair).collect::<Result<_>>()?)
     }
 
     /// From GPT-2's original pair `vocab.json` + `merges.txt`.
     pub fn from_vocab_merges(vocab: &[u8], merges: &[u8]) -> Result<Self> {
-        let vocab: HashMap<String, u32> = serde_json::from_slice(vocab).map_err(|e| LabError::file(format!("vocab.json can't be read: {e}")))?;
+        let vocab = serde_json::from_slice(vocab).map_err(|e| LabError::file(format!("vocab.json can't be read: {e}")))?;
         let merges = std::str::from_utf8(merges).map_err(|e| LabError::file(format!("merges.txt is not UTF-8: {e}")))?;
-        let merges = merges
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with("#version"))
-            .map(|line| match line.split_once(' ') {
-                Some((a, b)) => Ok((a.to_owned(), b.to_owned())),
-                None => Err(LabError::file(format!("merges.txt has a line without a pair: {line:?}"))),
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let lines = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
+        Self::new(vocab, lines.map(|line| Merge::Line(line.into()).pair()).collect::<Result<_>>()?)
+    }
+
+    fn new(vocab: HashMap<String, u32>, merges: Vec<(String, String)>) -> Result<Self> {
+        let Some(&end_of_text) = vocab.get(END_OF_TEXT) else {
+            return Err(LabError::file(format!("The tokenizer has no {END_OF_TEXT} token.")));
+        };
+        // The crate takes this for granted and would panic.
+        if let Some((a, b)) = merges.iter().find(|(a, b)| !vocab.contains_key(&format!("{a}{b}"))) {
+            return Err(LabError::file(format!("The merge of {a:?} and {b:?} makes a piece that the vocabulary lacks.")));
+        }
         let bpe = BPE::builder()
             .vocab_and_merges(vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
             .build()
-            .map_err(|e| LabError::file(format!("vocab.json and merges.txt disagree: {e}")))?;
+            .map_err(|e| LabError::file(format!("The tokenizer's vocabulary and merges disagree: {e}")))?;
         let mut inner = HfTokenizer::new(bpe);
         inner.with_pre_tokenizer(Some(ByteLevel::default().add_prefix_space(false)));
-        inner.with_decoder(Some(ByteLevel::default()));
-        Self::new(inner)
-    }
-
-    fn new(mut inner: HfTokenizer) -> Result<Self> {
-        let Some(end_of_text) = inner.token_to_id(END_OF_TEXT) else {
-            return Err(LabError::file(format!("The tokenizer has no {END_OF_TEXT} token.")));
-        };
         inner
             .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
             .map_err(|e| LabError::file(format!("The tokenizer can't take {END_OF_TEXT}: {e}")))?;
-        inner.with_truncation(None).map_err(|e| LabError::file(e.to_string()))?;
-        inner.with_padding(None);
         Ok(Self { inner, byte_of: byte_of_char(), end_of_text })
     }
 
@@ -106,6 +114,51 @@ impl Tokenizer {
         }
         let bytes: Option<Vec<u8>> = piece.chars().map(|c| self.byte_of.get(&c).copied()).collect();
         bytes.unwrap_or_else(|| piece.into_bytes())
+    }
+}
+
+/// The part of `tokenizer.json` that is read.
+#[derive(Deserialize)]
+struct TokenizerJson {
+    model: BpeJson,
+    #[serde(default)]
+    added_tokens: Vec<AddedTokenJson>,
+    pre_tokenizer: Option<Value>,
+    #[serde(default)]
+    normalizer: Value,
+}
+
+#[derive(Deserialize)]
+struct BpeJson {
+    vocab: HashMap<String, u32>,
+    merges: Vec<Merge>,
+    #[serde(default)]
+    dropout: Value,
+}
+
+#[derive(Deserialize)]
+struct AddedTokenJson {
+    id: u32,
+    content: String,
+}
+
+/// `"a b"`, or `["a", "b"]` in newer files.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Line(String),
+    Pair(String, String),
+}
+
+impl Merge {
+    fn pair(self) -> Result<(String, String)> {
+        match self {
+            Self::Pair(a, b) => Ok((a, b)),
+            Self::Line(line) => match line.split_once(' ') {
+                Some((a, b)) => Ok((a.to_owned(), b.to_owned())),
+                None => Err(LabError::file(format!("A merge is no pair: {line:?}"))),
+            },
+        }
     }
 }
 

@@ -56,7 +56,9 @@ pub async fn examples(
     let mut columns = Vec::new();
     for (i, part) in rows.chunks(ROWS_PER_PASS).enumerate() {
         let x = acts.data.clone().select(0, upload_indices(part, [part.len()], &acts.data.device()));
-        columns.push(sae.encode(x).narrow(1, settings.feature, 1));
+        // A selection copies; a slice would keep all features of the pass alive.
+        let column = upload_indices(&[settings.feature as u32], [1], &acts.data.device());
+        columns.push(sae.encode(x).select(1, column));
         let done = (i * ROWS_PER_PASS + part.len()).min(rows.len());
         pause.reached(Progress::Analyse { done, total: rows.len() }).await?;
     }

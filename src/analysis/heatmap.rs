@@ -3,7 +3,7 @@
 use crate::error::{LabError, Result, check_setting, code};
 use crate::gpt2::{Gpt2, HookPoint, Hooks, LogitsWanted, Reading, View};
 use crate::sae::{Architecture, check_feature, check_width};
-use crate::tensors::read;
+use crate::tensors::{read, upload_indices};
 
 #[derive(Debug, Clone)]
 pub struct HeatmapSettings {
@@ -39,14 +39,23 @@ pub async fn heatmap(model: &Gpt2, sae: &dyn Architecture, ids: &[u32], settings
         return Err(LabError::new(code::UNKNOWN_HOOK, format!("{} gave nothing.", settings.point), "Choose another hook."));
     };
     let pos = ids.len();
-    let f = read(sae.encode(x.reshape([pos, width]))).await?.data; // [pos, d_sae]
-    let first = usize::from(settings.skip_position_0 && pos > 1);
-    let max = |feature: usize| (first..pos).map(|p| f[p * d_sae + feature]).fold(f32::MIN, f32::max);
-    let features = settings.features.clone().unwrap_or_else(|| {
-        let mut ranked: Vec<(usize, f32)> = (0..d_sae).map(|i| (i, max(i))).collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        ranked.into_iter().take(settings.k).map(|(i, _)| i).collect()
-    });
-    let data = features.iter().flat_map(|&i| (0..pos).map(move |p| (p, i))).map(|(p, i)| f[p * d_sae + i]).collect();
+    let f = sae.encode(x.reshape([pos, width])); // [pos, d_sae]
+    let features = match &settings.features {
+        Some(features) => features.clone(),
+        None => {
+            let first = usize::from(settings.skip_position_0 && pos > 1);
+            let largest = read(f.clone().narrow(0, first, pos - first).max_dim(0)).await?.data;
+            let mut ranked: Vec<usize> = (0..d_sae).collect();
+            ranked.sort_by(|&a, &b| largest[b].total_cmp(&largest[a]).then(a.cmp(&b)));
+            ranked.truncate(settings.k);
+            ranked
+        }
+    };
+    if features.is_empty() {
+        return Ok(Heatmap { features, data: Vec::new(), positions: pos });
+    }
+    let chosen: Vec<u32> = features.iter().map(|&i| i as u32).collect();
+    let chosen = upload_indices(&chosen, [chosen.len()], &f.device());
+    let data = read(f.select(1, chosen).transpose()).await?.data;
     Ok(Heatmap { features, data, positions: pos })
 }

@@ -48,7 +48,7 @@ pub async fn generate(
     check_setting(total >= 1, "maxNewTokens", total, "at least 1")?;
     model.check_ids(prompt, 0)?;
     let n_ctx = model.config.n_ctx;
-    if prompt.len() + total > n_ctx + 1 {
+    if total > n_ctx + 1 - prompt.len() {
         return Err(LabError::new(
             code::TOO_LONG,
             format!("{} tokens of prompt and {total} new ones exceed the {n_ctx} that this model sees at once.", prompt.len()),

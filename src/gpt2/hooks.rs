@@ -95,8 +95,8 @@ impl Hooks {
 
     /// One reading of the last pass as host values, without the batch dimension (of one sequence):
     /// `[pos, width]`, `[pos, n_heads, d_head]` for `hook_z`, `[n_heads, query, key]` for patterns.
-    pub async fn read_one(&mut self, point: HookPoint, config: &Config) -> Result<HostTensor> {
-        let mut host = match self.readings.remove(&point) {
+    pub async fn read_one(&self, point: HookPoint, config: &Config) -> Result<HostTensor> {
+        let mut host = match self.readings.get(&point).cloned() {
             Some(Reading::Vectors(x)) => read(x).await?,
             Some(Reading::Pattern(x)) => read(x).await?,
             None => return Err(LabError::new(code::UNKNOWN_HOOK, format!("{point} was not read."), "Ask for it before the run.")),
@@ -112,6 +112,9 @@ impl Hooks {
     pub fn check(&self, config: &Config) -> Result<()> {
         for edit in &self.edits {
             let expected = match &edit.kind {
+                EditKind::Replace(_) if edit.point.site == Site::Pattern && edit.positions != Positions::All => {
+                    return Err(LabError::setting("positions", "a choice", "\"all\" for an attention pattern"));
+                }
                 EditKind::Replace(_) => continue, // its shape depends on the pass
                 EditKind::Add(v) => v.dims()[0],
                 EditKind::ScaleFeature { w_enc, .. } => w_enc.dims()[0],
@@ -144,8 +147,9 @@ impl Hooks {
             let changed = match &edit.kind {
                 EditKind::Add(v) => x.clone() + v.clone().reshape([1, 1, width]),
                 EditKind::Replace(value) => {
-                    let count = value.data.len();
-                    if count != batch * pos * width {
+                    // [pos, width], or [pos, n_heads, d_head] with the heads apart
+                    let fits = value.shape.first() == Some(&(batch * pos)) && value.data.len() == batch * pos * width;
+                    if !fits {
                         value.expect_shape(&point.to_string(), &[batch * pos, width])?;
                     }
                     upload(value.data.clone(), [batch, pos, width], &device)
@@ -171,9 +175,7 @@ impl Hooks {
         for edit in self.edits.iter().filter(|e| e.point == point) {
             if let EditKind::Replace(value) = &edit.kind {
                 let dims = x.dims();
-                if value.data.len() != dims.iter().product::<usize>() {
-                    value.expect_shape(&point.to_string(), &dims[1..])?;
-                }
+                value.expect_shape(&point.to_string(), &dims[1..])?;
                 x = upload(value.data.clone(), dims, &x.device());
             }
         }

@@ -9,7 +9,7 @@ use super::hook_point::{HookPoint, Site};
 use super::hooks::{Hooks, View};
 use crate::error::{LabError, Result, code};
 use crate::progress::{Checkpoint as Pause, Progress};
-use crate::tensors::{upload, upload_indices};
+use crate::tensors::{read, upload, upload_indices};
 
 /// Which logits a pass computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,24 @@ impl Gpt2 {
         }
         pause.reached(Progress::Load { done: total, total }).await?;
         Ok(Self { config, wte, wpe, blocks, ln_f })
+    }
+
+    /// One pass over two tokens and one over a third, so that the shaders are compiled before the
+    /// first text; `Err` when the weights give no numbers.
+    pub async fn warm_up(&self, pause: &impl Pause) -> Result<()> {
+        pause.reached(Progress::WarmUp).await?;
+        let mut cache = KvCache::default();
+        for ids in [&[self.config.bos; 2][..], &[self.config.bos]] {
+            if cache.len() + ids.len() > self.config.n_ctx {
+                break;
+            }
+            let logits = self.forward(&[ids], Some(&mut cache), &mut Hooks::default(), LogitsWanted::Last)?;
+            let Some(logits) = logits else { continue };
+            if read(logits).await?.data.iter().any(|x| !x.is_finite()) {
+                return Err(LabError::file("The weights give results that are no numbers."));
+            }
+        }
+        Ok(())
     }
 
     pub fn device(&self) -> Device {

@@ -46,7 +46,9 @@ pub fn sample(logits: &[f32], tokens: &[u32], how: &Sampling, rng: &mut Rng) -> 
 
 /// Probabilities after temperature (> 0), frequency penalty, and top-k or else top-p.
 pub fn filtered_probabilities(logits: &[f32], tokens: &[u32], how: &Sampling) -> Vec<f64> {
-    let mut l: Vec<f64> = logits.iter().map(|&x| f64::from(x) / how.temperature).collect();
+    // Relative to the largest: the same probabilities, and no infinity at tiny temperatures.
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut l: Vec<f64> = logits.iter().map(|&x| (f64::from(x) - f64::from(max)) / how.temperature).collect();
     if how.frequency_penalty > 0.0 {
         for &token in tokens {
             if let Some(x) = l.get_mut(token as usize) {

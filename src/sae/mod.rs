@@ -57,6 +57,9 @@ pub struct Step {
     pub gradients: Vec<Tensor<2>>,
 }
 
+/// Values in one weight matrix at most: 256 MB as f32, of which training holds about six.
+const LARGEST_MATRIX: usize = 1 << 26;
+
 /// Size and kind.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,7 +75,10 @@ pub struct Config {
 pub struct Sae {
     pub architecture: Rc<dyn Architecture>,
     pub config: Config,
-    pub progress: Option<train::State>,
+    /// One entry per epoch since training was last started anew.
+    pub history: Vec<EpochStats>,
+    /// What a later run needs to go on.
+    pub optimizer: Option<train::Optimizer>,
     /// A training run is in flight.
     pub training: bool,
 }
@@ -91,6 +97,8 @@ impl Sae {
     pub fn new(architecture: &str, d_in: usize, d_sae: usize, seed: u64, weights: Option<Weights>, device: &Device) -> Result<Self> {
         check_setting((1..=1 << 14).contains(&d_in), "dIn", d_in, "from 1 to 16384")?;
         check_setting((1..=1 << 18).contains(&d_sae), "dSae", d_sae, "from 1 to 262144")?;
+        let size = d_in.checked_mul(d_sae).filter(|&n| n <= LARGEST_MATRIX);
+        check_setting(size.is_some(), "dSae", d_sae, &format!("at most {} for {d_in} dimensions", LARGEST_MATRIX / d_in))?;
         let tied = match architecture {
             "tied" => true,
             "untied" => false,
@@ -111,9 +119,15 @@ impl Sae {
                 "Use the weights of a run that did not diverge.",
             ));
         }
-        let w_enc = upload(w_enc.data, [d_in, d_sae], device);
         let b_enc = upload(b_enc.data, [1, d_sae], device);
         let b_dec = upload(b_dec.data, [1, d_in], device);
+        if let (true, Some(w_dec)) = (tied, &w_dec) {
+            w_dec.expect_shape("W_dec", &[d_sae, d_in])?;
+            let same = |(at, w): (usize, &f32)| w_enc.data[at % d_in * d_sae + at / d_in] == *w;
+            let transposed = w_dec.data.iter().enumerate().all(same);
+            check_setting(transposed, "architecture", "\"tied\"", "\"untied\" for weights whose W_dec is not W_enc transposed")?;
+        }
+        let w_enc = upload(w_enc.data, [d_in, d_sae], device);
         let architecture: Rc<dyn Architecture> = match (tied, w_dec) {
             (true, _) => Rc::new(Tied { w_enc, b_enc, b_dec }),
             (false, Some(w_dec)) => {
@@ -124,7 +138,7 @@ impl Sae {
         };
         let parameters = architecture.parameters().iter().map(|p| p.dims().iter().product::<usize>()).sum();
         let config = Config { architecture: architecture.name(), d_in, d_sae, parameters, seed };
-        Ok(Self { architecture, config, progress: None, training: false })
+        Ok(Self { architecture, config, history: Vec::new(), optimizer: None, training: false })
     }
 
     /// `Err` unless `width` is what this SAE encodes.

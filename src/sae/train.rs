@@ -39,8 +39,8 @@ impl TrainSettings {
         check_setting((0.0..1.0).contains(&beta2), "beta2", beta2, "from 0 to below 1")?;
         check_setting(eps > 0.0 && eps <= 1.0, "eps", eps, "above 0 and at most 1")?;
         if let Some(order) = &self.order {
-            let wanted = format!("epochs × rows = {} row numbers", self.epochs * rows);
-            check_setting(order.len() == self.epochs * rows, "order", format!("{} long", order.len()), &wanted)?;
+            let wanted = self.epochs.saturating_mul(rows);
+            check_setting(order.len() == wanted, "order", format!("{} long", order.len()), &format!("epochs × rows = {wanted} row numbers"))?;
             if let Some(row) = order.iter().find(|&&row| row as usize >= rows) {
                 return Err(LabError::setting("order", format!("asking for row {row}"), &format!("below the {rows} rows")));
             }
@@ -68,19 +68,12 @@ pub struct EpochStats {
     pub steps: usize,
 }
 
-/// What a later run needs to go on.
+/// Adam's moments, the stream of the shuffling, and the steps taken.
 #[derive(Clone)]
-pub struct State {
+pub struct Optimizer {
     pub adam: Adam,
     pub rng: Rng,
-    pub history: Vec<EpochStats>,
     pub steps: usize,
-}
-
-impl State {
-    fn new(seed: u64) -> Self {
-        Self { adam: Adam::default(), rng: Rng::new(seed), history: Vec::new(), steps: 0 }
-    }
 }
 
 /// Clears the mark of a running training however the run ends, a dropped future included.
@@ -101,65 +94,71 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Trains on `data` `[rows, d_in]`; returns this run's history. Cancelled or failed, the SAE keeps
-/// the last step's weights (the last finite epoch's, when the loss left the numbers), and a later
-/// run can go on from there. The SAE is borrowed between steps only, so it can be used meanwhile.
+/// Trains on `data` `[rows, d_in]`; returns this run's history. Cancelled, the SAE keeps the last
+/// step's weights; when the loss or a weight is no number any more, those from before that epoch. A
+/// later run can go on from there. The SAE is borrowed between steps only: it can be used meanwhile.
 pub async fn train(sae: &RefCell<Sae>, data: &Tensor<2>, settings: &TrainSettings, pause: &impl Checkpoint) -> Result<Vec<EpochStats>> {
     let [rows, width] = data.dims();
     settings.check(rows)?;
     check_width(width, sae.borrow().config.d_in)?;
     let _running = Running::start(sae)?;
-    let before = sae.borrow_mut().progress.take();
-    let mut state = before.filter(|_| settings.go_on).unwrap_or_else(|| State::new(settings.seed));
-    let first = state.history.len();
-    let result = epochs(sae, data, settings, &mut state, pause).await;
-    let history = state.history[first..].to_vec();
-    sae.borrow_mut().progress = Some(state);
-    result.map(|()| history)
+    let optimizer = sae.borrow().optimizer.clone().filter(|_| settings.go_on);
+    let mut optimizer = optimizer.unwrap_or_else(|| Optimizer { adam: Adam::default(), rng: Rng::new(settings.seed), steps: 0 });
+    if !settings.go_on {
+        sae.borrow_mut().history.clear();
+    }
+    let first = sae.borrow().history.len();
+    let result = epochs(sae, data, settings, &mut optimizer, pause).await;
+    sae.borrow_mut().optimizer = Some(optimizer);
+    result.map(|()| sae.borrow().history[first..].to_vec())
 }
 
-async fn epochs(sae: &RefCell<Sae>, data: &Tensor<2>, settings: &TrainSettings, state: &mut State, pause: &impl Checkpoint) -> Result<()> {
+async fn epochs(sae: &RefCell<Sae>, data: &Tensor<2>, settings: &TrainSettings, optimizer: &mut Optimizer, pause: &impl Checkpoint) -> Result<()> {
     let [rows, _] = data.dims();
     let batches = rows.div_ceil(settings.batch_size);
-    let total = settings.epochs * batches;
+    let total = settings.epochs.saturating_mul(batches);
     let mut done = 0;
     for epoch in 0..settings.epochs {
+        let before = (sae.borrow().architecture.clone(), optimizer.clone());
+        let number = sae.borrow().history.len() + 1;
         let order = match &settings.order {
             Some(order) => order[epoch * rows..(epoch + 1) * rows].to_vec(),
-            None => state.rng.permutation(rows),
+            None => optimizer.rng.permutation(rows),
         };
         let order = upload_indices(&order, [rows], &data.device());
-        let good = (sae.borrow().architecture.clone(), state.adam.clone());
-        let mut sums: Option<Tensor<1>> = None;
+        let mut sums = Tensor::zeros([3], &data.device());
+        let mut stopped = Ok(());
         for batch in 0..batches {
             let start = batch * settings.batch_size;
             let indices = order.clone().narrow(0, start, settings.batch_size.min(rows - start));
-            let terms = one_step(sae, data.clone().select(0, indices), settings, &mut state.adam);
-            sums = Some(match sums {
-                Some(sums) => sums + terms,
-                None => terms,
-            });
-            state.steps += 1;
+            sums = sums + one_step(sae, data.clone().select(0, indices), settings, &mut optimizer.adam);
+            optimizer.steps += 1;
             done += 1;
             if batch + 1 < batches {
-                let epoch = state.history.len() + 1;
-                pause.reached(Progress::Train { done, total, epoch, entry: None }).await?;
+                stopped = pause.reached(Progress::Train { done, total, epoch: number, entry: None }).await;
+                if stopped.is_err() {
+                    break;
+                }
             }
         }
-        let Some(sums) = sums else { break };
-        let sums = read(sums).await?.data;
-        let entry = summary(&sums, batches, settings, sae.borrow().config.d_sae, state);
-        if !entry.total.is_finite() {
-            sae.borrow_mut().architecture = good.0;
-            state.adam = good.1;
+        // The one reading of an epoch. The weights' sum is finite unless one of them is not.
+        let weights = sae.borrow().architecture.parameters().into_iter().map(|p| p.sum());
+        let sums = read(Tensor::cat([sums].into_iter().chain(weights).collect(), 0)).await?.data;
+        if sums.iter().any(|x| !x.is_finite()) {
+            let steps = optimizer.steps;
+            sae.borrow_mut().architecture = before.0;
+            *optimizer = before.1;
             return Err(LabError::new(
                 code::NOT_FINITE,
-                format!("The loss was no number after {} steps; the SAE keeps the weights of the epoch before.", state.steps),
+                format!("Within {steps} steps the loss or a weight was no number any more; the SAE keeps its weights from before that epoch."),
                 "Lower the learning rate or the L1 coefficient.",
             ));
         }
-        state.history.push(entry.clone());
-        pause.reached(Progress::Train { done, total, epoch: entry.epoch, entry: Some(entry) }).await?;
+        stopped?;
+        let entry = summary(&sums, batches, settings, sae.borrow().config.d_sae, number, optimizer.steps);
+        sae.borrow_mut().history.push(entry.clone());
+        sae.borrow_mut().optimizer = Some(optimizer.clone());
+        pause.reached(Progress::Train { done, total, epoch: number, entry: Some(entry) }).await?;
     }
     Ok(())
 }
@@ -173,16 +172,8 @@ fn one_step(sae: &RefCell<Sae>, x: Tensor<2>, settings: &TrainSettings, adam: &m
     Tensor::cat(vec![step.recon, step.l1, step.n_active], 0)
 }
 
-fn summary(sums: &[f32], batches: usize, settings: &TrainSettings, d_sae: usize, state: &State) -> EpochStats {
+fn summary(sums: &[f32], batches: usize, settings: &TrainSettings, d_sae: usize, epoch: usize, steps: usize) -> EpochStats {
     let mean = |i: usize| f64::from(sums[i]) / batches as f64;
     let (recon, l1, n_active) = (mean(0), mean(1), mean(2));
-    EpochStats {
-        epoch: state.history.len() + 1,
-        total: recon + settings.l1 * l1,
-        recon,
-        l1,
-        frac_active: n_active / d_sae as f64,
-        n_active,
-        steps: state.steps,
-    }
+    EpochStats { epoch, total: recon + settings.l1 * l1, recon, l1, frac_active: n_active / d_sae as f64, n_active, steps }
 }

@@ -26,7 +26,7 @@ use crate::device::{self, Processor};
 use crate::error::{LabError, Result};
 use crate::gpt2::{self, Config, Gpt2, HookPoint, Hooks, LogitsWanted};
 use crate::sae::{self, Sae};
-use crate::tensors::{HostTensor, read, upload};
+use crate::tensors::{HostTensor, check_rows, read, upload};
 use crate::tokenizer::Tokenizer;
 
 type JsResult = std::result::Result<JsValue, JsValue>;
@@ -67,14 +67,16 @@ impl Lab {
         if tokenizer.vocab_size() > config.d_vocab {
             return Err(LabError::file(format!("The tokenizer has {} tokens, but the model only {}.", tokenizer.vocab_size(), config.d_vocab)).into());
         }
-        let gpt2 = Gpt2::load(config, &files.weights, &self.device, &JsCheckpoint(checkpoint)).await?;
+        let pause = JsCheckpoint(checkpoint);
+        let gpt2 = Gpt2::load(config, &files.weights, &self.device, &pause).await?;
+        gpt2.warm_up(&pause).await?;
         let hooks: Vec<String> = HookPoint::all(&gpt2.config).iter().map(HookPoint::to_string).collect();
         let out = Object::new();
         set(&out, "name", files.name.as_str());
         set(&out, "config", to_js(&gpt2.config)?);
         set(&out, "hooks", to_js(&hooks)?);
         set(&out, "parameters", gpt2.parameters() as f64);
-        set(&out, "id", self.store(Stored::Model(Rc::new(Model { gpt2, tokenizer }))));
+        set(&out, "id", self.store(Stored::Model(Rc::new(Model { gpt2, tokenizer: Rc::new(tokenizer) }))));
         Ok(out.into())
     }
 
@@ -162,7 +164,7 @@ impl Lab {
         set(&out, "shape", to_js(&[acts.rows(), acts.width()])?);
         set(&out, "hook", acts.point.to_string());
         set(&out, "stats", to_js(&stats)?);
-        set(&out, "id", self.store(Stored::Collected(Rc::new(Collected { acts, model }))));
+        set(&out, "id", self.store(Stored::Collected(Rc::new(Collected { acts, tokenizer: model.tokenizer.clone() }))));
         Ok(out.into())
     }
 
@@ -219,12 +221,11 @@ impl Lab {
     pub async fn sae_info(&self, sae: u32) -> JsResult {
         let sae = self.sae(sae)?;
         let sae = sae.borrow();
-        let history = sae.progress.as_ref().map_or(&[][..], |p| &p.history);
         let out = Object::new();
         set(&out, "config", to_js(&sae.config)?);
-        set(&out, "epochsTrained", history.len() as f64);
-        set(&out, "stepsTrained", sae.progress.as_ref().map_or(0, |p| p.steps) as f64);
-        set(&out, "history", to_js(history)?);
+        set(&out, "epochsTrained", sae.history.len() as f64);
+        set(&out, "stepsTrained", sae.optimizer.as_ref().map_or(0, |o| o.steps) as f64);
+        set(&out, "history", to_js(&sae.history)?);
         Ok(out.into())
     }
 
@@ -246,6 +247,7 @@ impl Lab {
         let sae = self.sae(sae)?;
         let x = self.matrix(x)?;
         sae.borrow().check_width(x.dims()[1])?;
+        check_rows("rows", x.dims()[0], sae.borrow().config.d_sae)?;
         let encoded = sae.borrow().architecture.encode(x);
         self.store_matrix(encoded)
     }
@@ -254,6 +256,7 @@ impl Lab {
         let sae = self.sae(sae)?;
         let features = self.matrix(features)?;
         sae::check_width(features.dims()[1], sae.borrow().config.d_sae)?;
+        check_rows("rows", features.dims()[0], sae.borrow().config.d_in)?;
         let decoded = sae.borrow().architecture.decode(features);
         self.store_matrix(decoded)
     }
@@ -273,7 +276,7 @@ impl Lab {
         let sae = self.sae(sae)?.borrow().architecture.clone();
         let collected = self.collected(acts)?;
         let settings = from_js::<opt::Examples>(options)?.settings()?;
-        let found = analysis::examples(&*sae, &collected.acts, &collected.model.tokenizer, &settings, &JsCheckpoint(checkpoint)).await?;
+        let found = analysis::examples(&*sae, &collected.acts, &collected.tokenizer, &settings, &JsCheckpoint(checkpoint)).await?;
         Ok(to_js(&found)?)
     }
 

@@ -14,13 +14,13 @@ use crate::tokenizer::Tokenizer;
 
 pub struct Model {
     pub gpt2: Gpt2,
-    pub tokenizer: Tokenizer,
+    pub tokenizer: Rc<Tokenizer>,
 }
 
-/// Activations and the model that made them (for its tokenizer).
+/// Activations and the tokenizer that their tokens are shown with.
 pub struct Collected {
     pub acts: Activations,
-    pub model: Rc<Model>,
+    pub tokenizer: Rc<Tokenizer>,
 }
 
 #[derive(Clone)]

@@ -9,6 +9,7 @@ use sae_lab::progress::{Checkpoint, Progress, Uninterrupted};
 use sae_lab::sae::adam::AdamSettings;
 use sae_lab::sae::{Sae, TrainSettings, train};
 use sae_lab::tensors::{read, upload};
+use sae_lab::tokenizer::Tokenizer;
 use sae_lab::{LabError, Result};
 
 use crate::support::{bytes, model};
@@ -44,7 +45,7 @@ fn cancelled_training_keeps_what_it_learnt_and_goes_on() {
     let error = block_on(train(&sae, &data(), &training(10), &After(Cell::new(7)))).unwrap_err();
     assert_eq!(error.code, "LAB-CANCELLED");
     assert_ne!(block_on(read(sae.borrow().architecture.w_enc())).unwrap(), start);
-    assert_eq!(sae.borrow().progress.as_ref().unwrap().history.len(), 1); // 4 batches an epoch
+    assert_eq!(sae.borrow().history.len(), 1); // 4 batches an epoch
     assert!(!sae.borrow().training);
     let more = TrainSettings { go_on: true, ..training(2) };
     let history = block_on(train(&sae, &data(), &more, &Uninterrupted)).unwrap();
@@ -59,20 +60,26 @@ fn training_in_two_runs_is_training_in_one() {
     block_on(train(&two, &data(), &TrainSettings { go_on: true, ..training(3) }, &Uninterrupted)).unwrap();
     let w = |sae: &RefCell<Sae>| block_on(read(sae.borrow().architecture.w_enc())).unwrap();
     assert_eq!(w(&one), w(&two));
-    assert_eq!(one.borrow().progress.as_ref().unwrap().history, two.borrow().progress.as_ref().unwrap().history);
+    assert_eq!(one.borrow().history, two.borrow().history);
 }
 
 #[test]
 fn a_loss_that_leaves_the_numbers_is_reported_and_undone() {
     let sae = new_sae();
-    let mut wild = training(2000);
-    wild.adam.lr = 10.0;
-    wild.adam.beta2 = 0.0;
-    let huge = data() * 1e30;
-    let error = block_on(train(&sae, &huge, &wild, &Uninterrupted)).unwrap_err();
-    assert_eq!(error.code, "LAB-NOT-FINITE");
-    let w = block_on(read(sae.borrow().architecture.w_enc())).unwrap();
-    assert!(w.data.iter().all(|x| x.is_finite()));
+    block_on(train(&sae, &data(), &training(2), &Uninterrupted)).unwrap();
+    let w = || block_on(read(sae.borrow().architecture.w_enc())).unwrap();
+    let (good, steps) = (w(), sae.borrow().optimizer.as_ref().unwrap().steps);
+    let mut wild = TrainSettings { go_on: true, ..training(3) };
+    wild.adam = AdamSettings { lr: 10.0, beta1: 0.0, beta2: 0.0, eps: 1e-30 };
+    let huge = data() * 1e30; // its square is no f32
+    for cancelled_at in [usize::MAX, 2] {
+        // Also when the run is cancelled before the epoch's end: what is wrong is not kept.
+        let error = block_on(train(&sae, &huge, &wild, &After(Cell::new(cancelled_at)))).unwrap_err();
+        assert_eq!(error.code, "LAB-NOT-FINITE");
+        assert_eq!(w(), good);
+        assert_eq!((sae.borrow().optimizer.as_ref().unwrap().steps, sae.borrow().history.len()), (steps, 2));
+    }
+    assert_eq!(block_on(train(&sae, &data(), &TrainSettings { go_on: true, ..training(1) }, &Uninterrupted)).unwrap()[0].epoch, 3);
 }
 
 #[test]
@@ -102,6 +109,8 @@ fn settings_out_of_range_are_named() {
     }
     let wrong = Tensor::<2>::zeros([4, 7], &Device::flex());
     assert_eq!(block_on(train(&sae, &wrong, &training(1), &Uninterrupted)).unwrap_err().code, "LAB-WIDTH-MISMATCH");
+    let size = |d_in, d_sae| Sae::new("tied", d_in, d_sae, 0, None, &Device::flex()).err().unwrap().code;
+    assert_eq!([size(16384, 262_144), size(16384, 65536), size(0, 4), size(4, 0)], ["LAB-BAD-SETTING"; 4]);
     assert_eq!(Sae::new("gated", 6, 12, 0, None, &Device::flex()).err().unwrap().code, "LAB-BAD-SETTING");
 }
 
@@ -123,6 +132,7 @@ fn prompts_that_cannot_be_run() {
     };
     assert_eq!(go(greedy.clone(), 0), "LAB-BAD-SETTING");
     assert_eq!(go(greedy.clone(), 256), "LAB-TOO-LONG");
+    assert_eq!(go(greedy.clone(), usize::MAX), "LAB-TOO-LONG");
     assert_eq!(go(Sampling { temperature: f64::NAN, ..greedy.clone() }, 5), "LAB-BAD-SETTING");
     assert_eq!(go(Sampling { temperature: -1.0, ..greedy.clone() }, 5), "LAB-BAD-SETTING");
     assert_eq!(go(Sampling { top_k: Some(0), ..greedy.clone() }, 5), "LAB-BAD-SETTING");
@@ -152,4 +162,26 @@ fn files_that_are_no_checkpoint() {
     assert!(error.code == "LAB-BAD-FILE" && error.message.contains("wte.weight") && error.message.contains("96"), "{error}");
     let more_layers = Config { n_layers: 3, ..config() };
     assert!(load(more_layers, &good).message.contains("h.2."));
+}
+
+#[test]
+fn tokenizers_that_are_not_gpt2s() {
+    let good: serde_json::Value = serde_json::from_slice(&bytes("www/models/tiny/tokenizer.json")).unwrap();
+    let refused = |change: fn(&mut serde_json::Value)| {
+        let mut file = good.clone();
+        change(&mut file);
+        Tokenizer::from_json(file.to_string().as_bytes()).err().expect("should be refused").code
+    };
+    for code in [
+        refused(|file| file["model"]["merges"][0] = serde_json::json!(["Once", "upon"])), // makes no known piece
+        refused(|file| file["model"]["merges"][0] = serde_json::json!("alone")),
+        refused(|file| file["model"]["dropout"] = serde_json::json!(0.5)),
+        refused(|file| file["pre_tokenizer"] = serde_json::json!({"type": "Whitespace"})),
+        refused(|file| file["normalizer"] = serde_json::json!({"type": "Lowercase"})),
+        refused(|file| file["added_tokens"] = serde_json::json!([])),
+        refused(|file| file["model"] = serde_json::json!({"type": "Unigram"})),
+    ] {
+        assert_eq!(code, "LAB-BAD-FILE");
+    }
+    assert_eq!(Tokenizer::from_vocab_merges(br#"{"a": 0}"#, b"a b").err().unwrap().code, "LAB-BAD-FILE");
 }

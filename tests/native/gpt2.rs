@@ -2,7 +2,7 @@
 //! TransformerLens.
 
 use pollster::block_on;
-use sae_lab::gpt2::{HookPoint, Hooks, KvCache, LogitsWanted, View, log_softmax, mean_loss};
+use sae_lab::gpt2::{Edit, EditKind, HookPoint, Hooks, KvCache, LogitsWanted, Positions, View, log_softmax, mean_loss};
 use sae_lab::tensors::{HostTensor, read};
 
 use crate::support::{assert_close, assert_close_f64, assert_close_relative, ids, json, model, numbers};
@@ -79,6 +79,12 @@ fn a_pass_without_logits_stops_after_the_last_hook_and_reads_the_same() {
     let ids = tokenizer.encode("The weather today is", true).unwrap();
     for point in HookPoint::all(&model.config) {
         let mut alone = Hooks::reading(&[point], View::TransformerLens);
+        let trap = HookPoint::parse("blocks.1.hook_mlp_out", &model.config).unwrap();
+        if point.layer == 0 {
+            // An edit that fails when the pass goes on to it.
+            let kind = EditKind::Replace(HostTensor { data: vec![0.0], shape: vec![1] });
+            alone.edits.push(Edit { point: trap, kind, positions: Positions::All });
+        }
         assert!(model.forward(&[&ids], None, &mut alone, LogitsWanted::None).unwrap().is_none());
         let mut whole = Hooks::reading(&[point], View::TransformerLens);
         model.forward(&[&ids], None, &mut whole, LogitsWanted::Last).unwrap();

@@ -202,6 +202,7 @@ fn the_sample_prompts_activations_and_what_features_respond_to() {
     let sae = sae("tied", "tied/init", &numbers).borrow().architecture.clone();
     for (key, skip) in [("topFeatures", false), ("topFeaturesWithoutPosition0", true)] {
         let top = block_on(top_features(&*sae, &acts, 20, Order::Score, skip, &Uninterrupted)).unwrap();
+        assert_eq!(top.features.len(), 20);
         for (ours, theirs) in top.features.iter().zip(run[key].as_array().unwrap()) {
             assert_eq!(ours.feature as u64, theirs["feature"].as_u64().unwrap(), "{key}");
             for (value, name) in [(ours.mean_active, "meanActive"), (ours.frequency, "frequency"), (ours.max, "max")] {
@@ -241,4 +242,40 @@ fn a_seed_fixes_the_start_and_its_law_is_lab_c4s() {
     let bound = (3.0f32 / 384.0).sqrt();
     assert!(decoder.iter().all(|w| w.abs() <= bound) && decoder.iter().any(|w| w.abs() > 0.99 * bound));
     assert_eq!(Sae::new("tied", 768, 3072, 0, None, &Device::flex()).unwrap().config.parameters, 2_363_136);
+}
+
+#[test]
+fn positions_and_lengths_that_are_collected() {
+    let (model, tokenizer) = model("random");
+    let point = HookPoint::parse("blocks.1.hook_resid_post", &model.config).unwrap();
+    let all = CollectSettings { point, view: View::TransformerLens, keep: Keep::All, prepend_bos: true, max_tokens: None, random: None, seed: 3 };
+    let run = |texts: &[&str], settings: CollectSettings| {
+        let texts: Vec<String> = texts.iter().map(|t| t.to_string()).collect();
+        block_on(collect(&model, &tokenizer, &texts, &settings, &Uninterrupted)).unwrap()
+    };
+    let texts = ["The weather today", "is cold"];
+    let whole = run(&texts, all.clone());
+    let lengths: Vec<usize> = whole.sequences.iter().map(|s| s.ids.len()).collect();
+    assert_eq!(whole.rows(), lengths.iter().sum::<usize>());
+    let last = run(&texts, CollectSettings { keep: Keep::Last, ..all.clone() });
+    assert_eq!(last.origins.iter().map(|o| o.position).collect::<Vec<_>>(), lengths.iter().map(|n| n - 1).collect::<Vec<_>>());
+    let row = |acts: &sae_lab::activations::Activations, row: usize| block_on(read(acts.data.clone().narrow(0, row, 1))).unwrap().data;
+    assert_close_relative(
+        "last",
+        &HostTensor { data: row(&last, 0), shape: vec![48] },
+        &HostTensor { data: row(&whole, lengths[0] - 1), shape: vec![48] },
+        1e-5,
+    );
+    let random = run(&texts, CollectSettings { keep: Keep::Random, ..all.clone() });
+    assert_eq!(random.rows(), 2);
+
+    // A text longer than the context of 64 is cut, each part with its own BOS.
+    let long = "weather ".repeat(60);
+    let parts = run(&[&long], all.clone());
+    let n = tokenizer.encode(&long, false).unwrap().len();
+    assert_eq!(parts.sequences.len(), n.div_ceil(63));
+    assert!(parts.sequences.iter().all(|s| s.ids[0] == 299 && s.ids.len() <= 64));
+    assert_eq!(parts.rows(), n + parts.sequences.len());
+    let few = run(&[&long], CollectSettings { max_tokens: Some(10), ..all });
+    assert_eq!(few.rows(), 11);
 }

@@ -24,14 +24,20 @@ pub struct ModelFiles {
 impl ModelFiles {
     pub fn from_js(spec: &JsValue) -> Result<Self> {
         let get = |key: &str| Reflect::get(spec, &key.into()).unwrap_or_default();
-        let bytes = |key: &str| get(key).dyn_into::<Uint8Array>().ok().map(|array| array.to_vec());
-        let needed = |key: &str| bytes(key).ok_or_else(|| LabError::file(format!("The model's {key} is missing.")));
+        let bytes = |key: &str| match get(key).dyn_into::<Uint8Array>() {
+            Ok(array) if array.length() > i32::MAX as u32 => {
+                Err(LabError::file(format!("The model's {key} has {} bytes; at most 2147483647 can be loaded here.", array.length())))
+            }
+            Ok(array) => Ok(Some(array.to_vec())),
+            Err(_) => Ok(None),
+        };
+        let needed = |key: &str| bytes(key)?.ok_or_else(|| LabError::file(format!("The model's {key} is missing.")));
         Ok(Self {
             name: get("name").as_string().unwrap_or_default(),
             config: needed("config")?,
-            tokenizer: bytes("tokenizer"),
-            vocab: bytes("vocab"),
-            merges: bytes("merges"),
+            tokenizer: bytes("tokenizer")?,
+            vocab: bytes("vocab")?,
+            merges: bytes("merges")?,
             weights: needed("weights")?,
         })
     }
