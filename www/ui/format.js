@@ -32,7 +32,7 @@ export const is = (n) => (n === 1 ? "is" : "are");
 /** A share as a percentage. @param {number} share */
 export function percent(share) {
   const value = share * 100;
-  return `${value > 0 && value < 0.1 ? "< 0.1" : value.toFixed(value < 10 || (value > 99 && value < 100) ? 1 : 0)} %`;
+  return `${value > 0 && value < 0.1 ? "< 0.1" : value.toFixed((value > 0 && value < 10) || (value > 99 && value < 100) ? 1 : 0)} %`;
 }
 
 /** A setting's value without rounding noise: 0.0005, 1e-7. @param {number} x */

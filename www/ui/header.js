@@ -61,7 +61,7 @@ export function startHeader(session) {
             h(
               "p",
               {},
-              "A GPT-2 in small, trained for this lab: the same form and the same number of layers as GPT-2, but not its knowledge. What you find here holds for this model.",
+              "A GPT-2 in miniature, trained for this lab: the same form and the same number of layers as GPT-2, but not its knowledge. What you find here holds for this model.",
             ),
             facts([
               ["parameters", count(session.model.parameters)],
@@ -101,7 +101,7 @@ function details(info) {
         ? "The lab computes on this computer's graphics processor, through WebGPU."
         : `The lab computes on the CPU. ${info.reason ?? ""}`.trim(),
     ),
-    info.device === "cpu" ? h("p", {}, "Everything works as on WebGPU, with the same numbers up to rounding, and more slowly.") : null,
+    info.device === "cpu" ? h("p", {}, "Everything works as on WebGPU, with the same numbers up to rounding, only more slowly.") : null,
     facts([
       ["adapter", adapterName(info.adapter)],
       ["vendor", info.adapter?.vendor],

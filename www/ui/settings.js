@@ -110,7 +110,9 @@ export class Settings {
   #mark() {
     for (const { field, control } of this.#controls.values()) {
       const { value, error } = control.read();
-      showFieldError(control.element, error);
+      // what another step fills in is not yet wrong while it is empty
+      const awaited = field.noReset && value === null && !control.element.querySelector(":invalid");
+      showFieldError(control.element, awaited ? null : error);
       const reset = control.element.querySelector("button.reset");
       if (reset instanceof HTMLElement) reset.classList.toggle("is-default", Boolean(field.fills) || same(value, field.value));
     }

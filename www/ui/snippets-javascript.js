@@ -50,7 +50,7 @@ export const train = ({ architecture, expansion, epochs, batchSize, lr, l1, seed
 const dIn = acts.shape[1];
 const sae = await lab.createSae({ architecture: ${text(architecture)}, dIn, dSae: Math.round(${text(expansion)} * dIn), seed: ${text(seed)} });
 
-const { epochs } = await sae.train(acts, ${literal({ epochs, batchSize, lr, l1, seed }, "onProgress: ({ entry }) => { if (entry) console.log(entry); },")});
+const { epochs } = await sae.train(acts, ${literal({ epochs, batchSize, lr, l1, seed }, 'onProgress: (p) => { if (!("phase" in p)) console.log(p); }, // one object per epoch')});
 console.table(epochs.at(-1));
 `;
 

@@ -7,7 +7,7 @@ export class LabTerm extends HTMLElement {
   connectedCallback() {
     const meaning = GLOSSARY.get(this.getAttribute("name") ?? "");
     if (!meaning || this.querySelector("button")) return;
-    const definition = h("span", { class: "definition", hidden: true }, ` (${meaning}) `);
+    const definition = h("span", { class: "definition", hidden: true }, ` (${meaning})`);
     const button = h("button", { type: "button", class: "term", "aria-expanded": "false" }, this.textContent ?? "");
     button.addEventListener("click", () => {
       definition.hidden = !definition.hidden;

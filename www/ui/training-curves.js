@@ -5,18 +5,19 @@ import "./figure.js";
 import "./plot-canvas.js";
 import { LabFigure } from "./figure.js";
 import { h, make, setText } from "./dom.js";
-import { count, number, percent } from "./format.js";
+import { count, counted, number, percent } from "./format.js";
 import { PlotCanvas } from "./plot-canvas.js";
 import { drawCurves } from "./plots.js";
 
 /** @typedef {import("./types.js").Epoch} Epoch */
-/** @typedef {{title: string, yLabel: string, keys: {key: "total" | "recon" | "l1" | "nActive" | "fracActive", label: string}[], fromZero?: boolean}} Curve */
+/** @typedef {{title: string, yLabel: string, keys: {key: "total" | "recon" | "l1" | "nActive" | "fracActive", label: string}[], fromZero?: boolean, yLog?: boolean}} Curve */
 
 /** @type {Curve[]} */
 const curves = [
   {
     title: "Loss",
-    yLabel: "mean squared error",
+    yLabel: "mean squared error, logarithmic",
+    yLog: true,
     keys: [
       { key: "total", label: "total" },
       { key: "recon", label: "reconstruction" },
@@ -67,7 +68,7 @@ export class TrainingCurves extends HTMLElement {
     const points = entries.filter((_, i) => i % thin === 0 || i === entries.length - 1);
     curves.forEach((curve, i) => {
       const last = entries.at(-1);
-      const words = `${curve.title}: ${curve.keys.map(({ key, label }) => `${label} ${last ? number(last[key]) : "–"}`).join(", ")} after ${count(entries.length)} epochs`;
+      const words = `${curve.title}: ${curve.keys.map(({ key, label }) => `${label} ${last ? number(last[key]) : "–"}`).join(", ")} after ${counted(entries.length, "epoch")}`;
       this.#pictures[i].paint((canvas, scale, theme) => {
         const drawn = drawCurves(
           canvas,
@@ -76,6 +77,7 @@ export class TrainingCurves extends HTMLElement {
             title: curve.title,
             xLabel: "epoch",
             yLabel: curve.yLabel,
+            yLog: curve.yLog,
             yMin: curve.fromZero ? 0 : undefined,
             lines: curve.keys.map(({ key, label }, k) => ({
               label,

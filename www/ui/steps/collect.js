@@ -158,7 +158,7 @@ export function collectStep(step) {
           hint:
             dVocab > 40000
               ? undefined
-              : `the lesson's range, 1,000 to 39,999, is meant for GPT-2; here: all but single bytes and the end-of-text token`,
+              : "all but single bytes and the end-of-text token",
         },
         { name: "maxId", label: "Token ids to", kind: "integer", value: maxId, min: 0, max: dVocab - 1, advanced: true, hint: "included" },
         {

@@ -42,7 +42,7 @@ export function examplesStep(step) {
       { key: "before", label: "before", kind: "token" },
       { key: "token", label: "token", kind: "token" },
       { key: "after", label: "after", kind: "token" },
-      { key: "text", label: "text", kind: "number", format: String },
+      { key: "source", label: "source" },
       { key: "position", label: "position", kind: "number", format: String },
     ],
     rows: (shown?.examples ?? []).map((e) => ({
@@ -50,7 +50,7 @@ export function examplesStep(step) {
       before: e.before.join(""),
       token: e.token,
       after: e.after.join(""),
-      text: e.text,
+      source: e.text < 0 ? `random ${-e.text}` : `text ${e.text + 1}`,
       position: e.position,
     })),
   });
@@ -159,12 +159,15 @@ export function examplesStep(step) {
       /** @type {Map<string, number>} */ const tally = new Map();
       for (const { token } of examples) tally.set(token, (tally.get(token) ?? 0) + 1);
       const [token, times] = [...tally].reduce((best, entry) => (entry[1] > best[1] ? entry : best));
+      const n = examples.length;
       const first = examples.filter((/** @type {Example} */ e) => e.position === 0).length;
       return (
-        (times > 1
-          ? `${times} of the ${examples.length} strongest places hold the token ${visible(token)}`
-          : `The ${examples.length} strongest places hold ${examples.length} different tokens`) +
-        (first ? `, and ${first} of them stand at position 0. ` : ". ") +
+        (n === 1
+          ? `The strongest place holds the token “${visible(token)}”`
+          : times > 1
+            ? `${times === n ? "All" : `${times} of the`} ${n} strongest places hold the token “${visible(token)}”`
+            : `The ${n} strongest places hold ${n} different tokens`) +
+        (!first ? ". " : n === 1 ? " and stands at position 0. " : `; ${first} of the ${n} ${first === 1 ? "stands" : "stand"} at position 0. `) +
         (active / rows > 0.5
           ? "The feature is active on more than half of all rows, so its strongest places say little about the rest. "
           : "") +

@@ -45,7 +45,7 @@ export function featuresStep(step) {
     table.show(featureTable());
     figure.show({
       name: "features",
-      caption: `The ${count(shown.features.length)} first features${shown.skipped ? ", position 0 left out" : ""}`,
+      caption: `The first ${counted(shown.features.length, "feature")}${shown.skipped ? ", position 0 left out" : ""}`,
       body: [table],
       table: featureTable,
     });
@@ -93,14 +93,14 @@ export function featuresStep(step) {
     },
 
     conclusion({ rows, alive, dSae, features }) {
-      if (!features.length) return "No feature is active on any of these rows.";
+      if (!alive) return "No feature is active on any of these rows.";
       const everywhere = features.filter((/** @type {FeatureRow} */ f) => f.frequency > 0.9).length;
       return (
         `${count(alive)} of ${counted(dSae, "feature")} ${is(alive)} active on at least one of ${counted(rows, "row")}. ` +
         (everywhere
-          ? `${count(everywhere)} of the ${count(features.length)} listed ${is(everywhere)} active on more than 90 % of the rows, which tells little about any one of them. `
+          ? `${count(everywhere)} of the ${count(features.length)} listed ${is(everywhere)} active on more than 90 % of the rows, and so ${everywhere === 1 ? "says" : "say"} little about any one row. `
           : `None of the ${count(features.length)} listed is active on more than 90 % of the rows. `) +
-        `The first, F${features[0].feature}, is active on ${percent(features[0].frequency)} with a mean activation of ${rough(features[0].meanActive)}.`
+        `The first, F${features[0].feature}, is active on ${percent(features[0].frequency)} of the rows, with a mean activation of ${rough(features[0].meanActive)} there.`
       );
     },
     provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,

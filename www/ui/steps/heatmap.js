@@ -74,7 +74,7 @@ export function heatmapStep(step) {
       { name: "prompt", label: "Prompt", kind: "lines", value: HEATMAP_PROMPTS[0], rows: 3, wide: true },
       {
         name: "preset",
-        label: "The lesson's prompts",
+        label: "Ready-made prompts",
         kind: "choice",
         value: HEATMAP_PROMPTS[0],
         hint: "fills the prompt in",
@@ -123,12 +123,12 @@ export function heatmapStep(step) {
       const peaks = features.map((_, k) =>
         data.subarray(k * columns, (k + 1) * columns).reduce((best, x, i, row) => (x > row[best] ? i : best), 0),
       );
-      const atFirst = peaks.filter((position) => position === 0).length;
+      const atFirst = peaks.filter((position, k) => position === 0 && data[k * columns] > 0).length;
       const wide = features.filter((_, k) => data.subarray(k * columns, (k + 1) * columns).every((x) => x > 0)).length;
-      return (
-        `The highest activation is ${rough(data[peak])}, feature ${features[Math.floor(peak / columns)]} at ${visible(tokens[peak % columns])} (position ${peak % columns}). ` +
-        `Position 0 is the peak of ${atFirst} of the ${rows} features; ${wide} of them ${is(wide)} active at every token.`
-      );
+      if (!(data[peak] > 0)) return "None of these features is active on this prompt.";
+      const highest = `The highest activation is ${rough(data[peak])}, feature ${features[Math.floor(peak / columns)]} at “${visible(tokens[peak % columns])}” (position ${peak % columns}).`;
+      if (columns === 1) return highest;
+      return `${highest} Position 0 is the peak of ${atFirst || "none"} of the ${rows} features; ${wide || "none"} of them ${is(wide)} active at every token.`;
     },
     provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
     code(values) {

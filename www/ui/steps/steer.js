@@ -35,7 +35,7 @@ function featuresIn(text, last) {
   if (!parts.length || features.some((f) => !Number.isInteger(f) || f < 0 || (last !== undefined && f > last))) {
     throw new PageError(
       "LAB-BAD-SETTING",
-      `Features is “${text}”; it must be one or more feature numbers${last === undefined ? "" : ` from 0 to ${last}`}, separated by commas.`,
+      `Features is ${text.trim() === "" ? "empty" : `“${text}”`}; it must be one or more feature numbers${last === undefined ? "" : ` from 0 to ${last}`}, separated by commas.`,
       "Choose a feature in step 4, or type its number.",
     );
   }
@@ -150,12 +150,13 @@ export function steerStep(step) {
       { name: "stopAtEos", label: "Stop at the end-of-text token", kind: "switch", value: defaults.generate.stopAtEos, advanced: true },
       {
         name: "controlSeed",
-        label: "Seed of the random direction",
+        label: "Seed",
         kind: "integer",
         value: 0,
         min: 0,
         max: 4294967295,
         rangeText: "a whole number",
+        hint: "for the random direction",
         advanced: true,
       },
     ],
@@ -178,7 +179,7 @@ export function steerStep(step) {
         seed: sae.config.seed,
         pushNorm: Math.hypot(...sum),
         typicalNorm: stats?.hook === hook ? stats.stats.withoutPosition0.medianNorm : null,
-        bias: values.direction === "decode-one-hot-unit" ? cosine(directions[0].data, rows[0].data) : null,
+        bias: values.direction === "decode-one-hot-unit" && features.length === 1 ? cosine(directions[0].data, rows[0].data) : null,
       };
       await write(context, value, "Plain", "nothing added", []);
       await write(
@@ -224,15 +225,17 @@ export function steerStep(step) {
     conclusion(/** @type {Value} */ { versions, pushNorm, typicalNorm, bias }) {
       const [plain, steered, ...controls] = versions;
       if (!plain || !steered) return null;
+      const share = typicalNorm ? pushNorm / typicalNorm : 0;
       const size = typicalNorm
-        ? `The added vector is ${percent(pushNorm / typicalNorm)} as long as a typical vector at this hook (${rough(pushNorm)} against ${rough(typicalNorm)}). `
+        ? `The added vector is ${share < 2 ? percent(share) : `${rough(share)} times`} as long as a typical vector at this hook (${rough(pushNorm)} against ${rough(typicalNorm)}). `
         : "";
       const told = controls.map((version) => `${version.label}: ${difference(plain, version)}.`).join(" ");
       const shared =
         bias !== null
-          ? ` The direction has a cosine of ${rough(bias)} with the feature's own decoder row; the rest, ${percent(1 - bias * bias)} of its squared length, is the bias that every feature shares.`
+          ? ` The direction has a cosine of ${rough(bias)} with the feature's own decoder row; the rest, ${percent(1 - bias * bias)} of its squared length, comes from the bias that every feature shares.`
           : "";
-      return `${size}Steered: ${difference(plain, steered)}.${shared}${told ? ` ${told}` : " Whether this is the feature's meaning or merely a push, the two comparisons below can tell."}`;
+      const changed = firstDifference(plain.ids, steered.ids) !== null;
+      return `${size}Steered: ${difference(plain, steered)}.${shared}${told ? ` ${told}` : changed ? " The two comparisons below help to tell whether this is the feature's meaning or merely a push." : ""}`;
     },
     provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
     code(values) {
@@ -248,7 +251,7 @@ function difference(plain, other) {
   const first = firstDifference(plain.ids, other.ids);
   if (first === null) return "the same text";
   const token = other.tokens[first];
-  return `${token === undefined ? "ends" : `first differs at new token ${first + 1}, ${visible(token)}`}, and in ${differing(plain.ids, other.ids)} of ${counted(Math.max(plain.ids.length, other.ids.length), "place")}`;
+  return `${token === undefined ? "ends earlier" : `first differs at new token ${first + 1}, “${visible(token)}”`}, and in ${differing(plain.ids, other.ids)} of ${counted(Math.max(plain.ids.length, other.ids.length), "place")} in all`;
 }
 
 /** The hooks that carry vectors of the residual stream's width. @param {import("../session.js").Session} session */

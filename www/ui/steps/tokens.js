@@ -160,7 +160,7 @@ export function tokensStep(step) {
       if (!top.length) return null;
       const all = top.reduce((sum, { prob }) => sum + prob, 0);
       return (
-        `After the last token the model gives ${visible(top[0].token)} a probability of ${percent(top[0].prob)}; ` +
+        `After the last token the model gives “${visible(top[0].token)}” a probability of ${percent(top[0].prob)}; ` +
         `the ${top.length} tokens of the table share ${percent(all)}.${stoppedAtEos ? " The text ended itself before the limit." : ""}`
       );
     },

@@ -100,7 +100,7 @@ export function trainStep(step) {
       if (!(dSae >= 1)) return null;
       return (
         `d_in ${count(dIn)}, d_sae ${count(dSae)}: ${count(parameters(values.architecture, dIn, dSae))} parameters\n` +
-        `λ = c · d_in / d_sae = ${exact(Number(((values.l1 * dIn) / dSae).toPrecision(3)))} per row, for summed losses`
+        `λ = c · d_in / d_sae = ${exact(Number(((values.l1 * dIn) / dSae).toPrecision(3)))}: what c is called where losses are sums over a row, not means`
       );
     },
 
@@ -168,11 +168,16 @@ export function trainStep(step) {
       const penalty = last.total - last.recon;
       const share = last.total > 0 ? penalty / last.total : 0;
       return (
-        `The reconstruction error went from ${rough(first.recon)} to ${rough(last.recon)} in ${counted(entries.length, "epoch")}, with ${rough(last.nActive)} of ${count(dSae)} features active on a row (${percent(last.fracActive)}). ` +
-        (share < 0.01
-          ? `The L1 penalty is ${percent(share)} of the loss: at this c it hardly pulls.`
-          : `The L1 penalty is ${percent(share)} of the loss.`) +
-        (last.nActive < 1 ? " On most rows nothing is active: what is left of the autoencoder is nearly the decoder's bias alone." : "") +
+        (first === last
+          ? `After one epoch the reconstruction error is ${rough(last.recon)}`
+          : `The reconstruction error went from ${rough(first.recon)} to ${rough(last.recon)} in ${counted(entries.length, "epoch")}`) +
+        `, with ${rough(last.nActive)} of ${count(dSae)} features active on a row (${percent(last.fracActive)}). ` +
+        (last.nActive === 0
+          ? "Nothing is active any more: what is left of the autoencoder is the decoder's bias."
+          : share < 0.01
+            ? `The L1 penalty is ${percent(share)} of the loss: at this c it hardly pulls.`
+            : `The L1 penalty is ${percent(share)} of the loss.`) +
+        (last.nActive > 0 && last.nActive < 1 ? " On average less than one feature is active on a row: most of what the autoencoder gives back is the decoder's bias." : "") +
         (last.fracActive > 0.2 ? " This is not sparse yet." : "") +
         ` Measured on the ${counted(data.rows, "row")} it was trained on, so it says nothing about other texts.`
       );
@@ -185,14 +190,14 @@ export function trainStep(step) {
 
 /** @param {Epoch} first @param {Epoch} last @returns {import("../data-table.js").Table} */
 const lastValues = (first, last) => ({
-  caption: "First and last epoch",
+  caption: first === last ? "The only epoch" : "First and last epoch",
   columns: [
     { key: "which", label: "epoch", kind: "number" },
     { key: "total", label: "total", kind: "number" },
     { key: "recon", label: "reconstruction", kind: "number" },
-    { key: "l1", label: "L1", kind: "number" },
+    { key: "l1", label: "L1 (mean |f|)", kind: "number" },
     { key: "nActive", label: "active", kind: "number" },
     { key: "fracActive", label: "fraction", kind: "number", format: percent },
   ],
-  rows: [first, last].map((entry) => ({ which: String(entry.epoch), ...entry })),
+  rows: (first === last ? [first] : [first, last]).map((entry) => ({ which: String(entry.epoch), ...entry })),
 });
