@@ -6,6 +6,7 @@
 #   ./build.sh build       leaves www/ complete: copy it to any folder of any static host
 #   ./build.sh check       formatting, clippy and the JavaScript's types
 #   ./build.sh bench       sizes and times
+#   ./build.sh reference   computes tests/reference/numbers again with Python (downloads torch: gigabytes) and says what changed
 #   ./build.sh setup       installs what building and testing need
 #
 # Needs: Rust (rustup's stable) and Node 20 or newer; the rest is installed, with root or sudo on Debian and Ubuntu.
@@ -236,6 +237,13 @@ check() {
   return $bad
 }
 
+reference() {
+  command -v python3 >/dev/null || apt_install python3 python3-venv
+  [[ -x $cache/python/bin/pip ]] || python3 -m venv "$cache/python" || { apt_install python3-venv; python3 -m venv "$cache/python"; }
+  "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
+  "$cache/python/bin/python" tests/reference/all.py
+}
+
 usage() { sed -n '2,/^set -e/p' "$self" | sed '$d; s/^# \{0,1\}//'; }
 
 command=${1:-help}
@@ -248,6 +256,7 @@ case $command in
   test) test_all "$@" ;;
   bench) build; browser; exec node tests/bench/bench.mjs "$@" ;;
   check) check ;;
+  reference) reference ;;
   _types) node_packages; types ;;
   _browser) node_packages; browser ;;
   help | -h | --help) usage ;;
