@@ -10,10 +10,11 @@ import { h } from "./dom.js";
  *   name: string, label: string,
  *   kind: "integer" | "number" | "log" | "slider" | "choice" | "switch" | "text" | "lines" | "checks",
  *   value: any, min?: number, max?: number, above?: number, unit?: string, hint?: string,
- *   options?: {value: string, label: string, group?: string, detail?: readonly string[]}[],
+ *   options?: {value: string, label: string, group?: string, detail?: readonly string[], disabled?: boolean}[],
  *   optional?: boolean, advanced?: boolean, wide?: boolean, rows?: number,
- *   fills?: string, slide?: [number, number], rangeText?: string, noReset?: boolean,
+ *   fills?: string, slide?: [number, number], rangeText?: string, noReset?: boolean, apart?: boolean,
  * }} Field `fills` names another setting that a choice is written into, such a choice has no value of its own;
+ * `apart` marks what the result was not made with, so that changing it leaves the result up to date;
  * `slide` is the part of the range that the slider covers; `rangeText` stands for a range that says nothing
  */
 
@@ -60,18 +61,20 @@ const kinds = {
   choice(field, { attributes, frame }) {
     const select = h("select", attributes);
     /** @type {Map<string, HTMLOptGroupElement>} */ const groups = new Map();
-    for (const { value, label, group } of field.options ?? []) {
+    for (const { value, label, group, disabled } of field.options ?? []) {
       if (group && !groups.has(group)) {
         groups.set(group, h("optgroup", { label: group }));
         select.append(/** @type {Node} */ (groups.get(group)));
       }
-      ((group && groups.get(group)) || select).append(h("option", { value }, label));
+      ((group && groups.get(group)) || select).append(h("option", { value, disabled }, label));
     }
     return {
       element: frame(select),
       read: () => sound(select.value),
       write(value) {
         select.value = String(value);
+        // what is no longer offered gives way to the default
+        if (select.selectedIndex < 0) select.value = String(field.value);
       },
     };
   },

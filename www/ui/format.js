@@ -26,6 +26,9 @@ export const decimals = (decimals) => (x) => (Number.isFinite(x) ? x.toFixed(dec
 /** A number in a sentence: two or three digits tell enough. @param {number} x */
 export const rough = (x) => (Math.abs(x) >= 100 ? count(Math.round(x)) : String(Number(x.toPrecision(2))).replace("-", "−"));
 
+/** A length in a sentence, with three digits. @param {number} x */
+export const norm = (x) => (Math.abs(x) >= 1000 ? count(Math.round(x)) : String(Number(x.toPrecision(3))).replace("-", "−"));
+
 /** "is" or "are". @param {number} n */
 export const is = (n) => (n === 1 ? "is" : "are");
 
@@ -94,6 +97,9 @@ export function clip(text, length) {
   const characters = Array.from(visible(text));
   return characters.length > length ? `${characters.slice(0, length - 1).join("")}…` : characters.join("");
 }
+
+/** A text within a line, shortened: single spaces stay spaces, runs of them and all else that is invisible are shown. @param {string} text @param {number} [length] */
+export const inline = (text, length = Infinity) => clip(text, length).replace(/(?<!␣)␣(?!␣)/g, " ");
 
 /**
  * Rows as CSV. A cell that a spreadsheet would take for a formula gets a leading apostrophe.

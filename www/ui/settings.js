@@ -97,7 +97,7 @@ export class Settings {
   /** The labels of the settings whose values differ from those of a result. @param {Record<string, any>} then */
   differences(then) {
     return [...this.#controls.values()]
-      .filter(({ field, control }) => !field.fills && !same(control.read().value, then[field.name]))
+      .filter(({ field, control }) => !field.fills && !field.apart && !same(control.read().value, then[field.name]))
       .map(({ field }) => field.label);
   }
 
@@ -109,6 +109,7 @@ export class Settings {
 
   #mark() {
     for (const { field, control } of this.#controls.values()) {
+      if (field.fills) this.#follow(field, control);
       const { value, error } = control.read();
       // what another step fills in is not yet wrong while it is empty
       const awaited = field.noReset && value === null && !control.element.querySelector(":invalid");
@@ -116,5 +117,11 @@ export class Settings {
       const reset = control.element.querySelector("button.reset");
       if (reset instanceof HTMLElement) reset.classList.toggle("is-default", Boolean(field.fills) || same(value, field.value));
     }
+  }
+
+  /** A choice that fills another setting shows what stands there, or its empty option. @param {Field} field @param {Control} control */
+  #follow({ fills = "", options = [] }, control) {
+    const filled = this.#controls.get(fills)?.control.read().value;
+    control.write(options.some(({ value }) => value === filled) ? filled : "");
   }
 }

@@ -80,11 +80,11 @@ console.table(map.features.map((feature, row) => ({
 })));
 `;
 
-/** @param {Values} values @param {string} hook @param {number[]} features */
-export const steer = ({ prompt, strength, direction, maxNewTokens, prependBos, stopAtEos }, hook, features) => `// goes on from step 3
+/** @param {Values} values @param {string} hook @param {number[]} features none: the first of step 4 */
+export const steer = ({ prompt, strength, direction, maxNewTokens, prependBos, stopAtEos }, hook, features) => `// goes on from step ${features.length ? 3 : 4}
 const prompt7 = ${text(prompt)};
 const settings = { maxNewTokens: ${text(maxNewTokens)}, temperature: 0, prependBos: ${prependBos}, stopAtEos: ${stopAtEos} };
-const steer = ${text(features)}.map((feature) => (
+const steer = ${features.length ? text(features) : "[top.features[0].feature]"}.map((feature) => (
   { hook: ${text(hook)}, sae, feature, strength: ${text(strength)}, direction: ${text(direction)} }));
 
 const plain = await model.generate(prompt7, settings);

@@ -164,7 +164,7 @@ plt.colorbar(label="activation")
 plt.show()
 `;
 
-/** @param {Values} values @param {string} hook @param {number[]} features */
+/** @param {Values} values @param {string} hook @param {number[]} features none: the first of step 4 */
 export function steer({ prompt, strength, direction, maxNewTokens, prependBos, stopAtEos }, hook, features) {
   const form = {
     "decode-one-hot-unit":
@@ -172,11 +172,11 @@ export function steer({ prompt, strength, direction, maxNewTokens, prependBos, s
     "decoder-unit": "d = sae.W_dec()[:, i]\n    return d / d.norm()",
     decoder: "return sae.W_dec()[:, i]",
   }[/** @type {"decode-one-hot-unit" | "decoder-unit" | "decoder"} */ (direction)];
-  return `# goes on from step 3
+  return `# goes on from step ${features.length ? 3 : 4}
 def direction(i):
     ${form}
 
-added = ${py(strength)} * sum(direction(i) for i in ${py(features)})
+added = ${py(strength)} * sum(direction(i) for i in ${features.length ? py(features) : "[top[0]]"})
 tokens = model.to_tokens(${py(prompt)}, prepend_bos=${py(prependBos)})
 
 def write(hooks):

@@ -106,7 +106,7 @@ export class TokenStrip extends HTMLElement {
         visible(tokens[to]),
         ids ? `id ${ids[to]}` : "",
         raw && raw[to] !== tokens[to] ? `piece ${visible(raw[to])}` : "",
-        values ? `${valueName ?? "value"} ${number(values[to])}` : "",
+        values ? `${valueName ?? "value"}: ${number(values[to])}` : "",
       ]
         .filter(Boolean)
         .join(" · "),

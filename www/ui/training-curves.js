@@ -10,7 +10,7 @@ import { PlotCanvas } from "./plot-canvas.js";
 import { drawCurves } from "./plots.js";
 
 /** @typedef {import("./types.js").Epoch} Epoch */
-/** @typedef {{title: string, yLabel: string, keys: {key: "total" | "recon" | "l1" | "nActive" | "fracActive", label: string}[], fromZero?: boolean, yLog?: boolean}} Curve */
+/** @typedef {{title: string, yLabel: string, keys: {key: "total" | "recon" | "l1" | "nActive" | "fracActive", label: string}[], fromZero?: boolean, yLog?: boolean, times?: number}} Curve `times`: the unit's size */
 
 /** @type {Curve[]} */
 const curves = [
@@ -20,12 +20,12 @@ const curves = [
     yLog: true,
     keys: [
       { key: "total", label: "total" },
-      { key: "recon", label: "reconstruction" },
+      { key: "recon", label: "recon" },
     ],
   },
   { title: "L1", yLabel: "mean |f|", keys: [{ key: "l1", label: "L1" }] },
   { title: "Active features per row", yLabel: "features", keys: [{ key: "nActive", label: "active" }], fromZero: true },
-  { title: "Fraction of features active", yLabel: "fraction", keys: [{ key: "fracActive", label: "fraction" }], fromZero: true },
+  { title: "Fraction of features active", yLabel: "%", keys: [{ key: "fracActive", label: "active" }], fromZero: true, times: 100 },
 ];
 
 /** A run with many epochs is drawn with at most this many points a curve: more than pixels would be waste. */
@@ -68,7 +68,7 @@ export class TrainingCurves extends HTMLElement {
     const points = entries.filter((_, i) => i % thin === 0 || i === entries.length - 1);
     curves.forEach((curve, i) => {
       const last = entries.at(-1);
-      const words = `${curve.title}: ${curve.keys.map(({ key, label }) => `${label} ${last ? number(last[key]) : "–"}`).join(", ")} after ${counted(entries.length, "epoch")}`;
+      const words = `${curve.title}: ${curve.keys.map(({ key, label }) => `${label} ${last ? (curve.times ? percent : number)(last[key]) : "–"}`).join(", ")} after ${counted(entries.length, "epoch")}`;
       this.#pictures[i].paint((canvas, scale, theme) => {
         const drawn = drawCurves(
           canvas,
@@ -77,12 +77,12 @@ export class TrainingCurves extends HTMLElement {
             title: curve.title,
             xLabel: "epoch",
             yLabel: curve.yLabel,
-            yLog: curve.yLog,
+            yLog: curve.yLog ?? false,
             yMin: curve.fromZero ? 0 : undefined,
             lines: curve.keys.map(({ key, label }, k) => ({
               label,
               x: points.map(({ epoch }) => epoch),
-              y: points.map((entry) => entry[key]),
+              y: points.map((entry) => entry[key] * (curve.times ?? 1)),
               dash: k > 0,
               color: theme.series[k],
             })),
@@ -143,7 +143,7 @@ export class TrainingCurves extends HTMLElement {
         { key: "recon", label: "reconstruction", kind: "number" },
         { key: "l1", label: "L1", kind: "number" },
         { key: "nActive", label: "active", kind: "number" },
-        { key: "fracActive", label: "fraction active", kind: "number" },
+        { key: "fracActive", label: "fraction active", kind: "number", format: percent },
       ],
       rows: this.#entries.map((entry) => ({ .../** @type {Record<string, any>} */ (entry) })),
     };

@@ -7,7 +7,7 @@ import { defaults } from "../../engine/defaults.js";
 import { DataTable } from "../data-table.js";
 import { h, make, setText } from "../dom.js";
 import { LabFigure } from "../figure.js";
-import { count, counted, number, percent, rough, visible } from "../format.js";
+import { count, counted, inline, norm, number, percent, rough } from "../format.js";
 import { PROMPT_GROUPS, textsOf } from "../prompts.js";
 import * as javascript from "../snippets-javascript.js";
 import * as python from "../snippets-python.js";
@@ -34,8 +34,9 @@ const quantities = [
   { key: "mean", label: "mean of all elements" },
   { key: "std", label: "standard deviation" },
 ];
-const quantity = (/** @type {number} */ x, /** @type {import("../data-table.js").Row} */ row) =>
-  row.key === "rows" ? count(x) : number(x);
+
+/** In the TransformerLens view nothing but rounding is left of a mean. @param {number} mean @param {boolean} center */
+const isRounding = (mean, center) => center && Math.abs(mean) < 1e-6;
 
 /** The lesson draws ids 1000 to 39999; a smaller vocabulary leaves out single bytes and the end-of-text token. @param {number} dVocab */
 const randomIds = (dVocab) => (dVocab > 40000 ? [1000, 39999] : [Math.min(256, dVocab - 2), dVocab - 2]);
@@ -58,10 +59,13 @@ export function collectStep(step) {
   const shape = h("p", { class: "fact", "data-part": "shape" });
   /** @type {Value | null} */ let shown = null;
 
+  const quantity = (/** @type {number} */ x, /** @type {import("../data-table.js").Row} */ row) =>
+    row.key === "rows" ? count(x) : row.key === "mean" && isRounding(x, shown?.center ?? false) ? "0" : number(x);
+
   const statsTable = () => ({
     caption: "The rows, with and without position 0",
     columns: /** @type {import("../data-table.js").Column[]} */ ([
-      { key: "what", label: "of the rows" },
+      { key: "what", label: "rows" },
       { key: "all", label: "all", kind: "number", format: quantity },
       { key: "rest", label: "without position 0", kind: "number", format: quantity },
     ]),
@@ -91,7 +95,7 @@ export function collectStep(step) {
           options: PROMPT_GROUPS.map(({ id, label, prompts }) => ({
             value: id,
             label,
-            detail: prompts.map(visible).map((text) => text.replaceAll("␣", " ")),
+            detail: prompts.map((prompt) => inline(prompt)),
           })),
         },
         {
@@ -198,7 +202,7 @@ export function collectStep(step) {
       setText(
         shape,
         `${counted(stats.rows, "vector")} of ${counted(stats.width, "dimension")}, ${count(stats.distinctRows)} of them distinct. ` +
-          `Mean ${number(stats.mean)}, standard deviation ${number(stats.std)} over all elements.`,
+          `Mean ${isRounding(stats.mean, value.center) ? "0 (each vector's mean is subtracted in this view)" : number(stats.mean)}, standard deviation ${number(stats.std)} over all elements.`,
       );
       table.show(statsTable());
       figure.show({ name: "activations", caption: "How long the vectors are", body: [table], table: statsTable });
@@ -216,7 +220,7 @@ export function collectStep(step) {
       const firstMean = (all.meanNorm * all.rows - rest.meanNorm * rest.rows) / first;
       const times = firstMean / rest.meanNorm;
       const share = percent(first / all.rows);
-      const norms = `mean norm ${rough(firstMean)} against ${rough(rest.meanNorm)}`;
+      const norms = `mean norm ${norm(firstMean)} against ${norm(rest.meanNorm)}`;
       if (times > 2)
         return `Position 0 is ${share} of the rows, and its vectors are ${rough(times)} times as long as the others (${norms}): it weighs on every mean, and on what an autoencoder learns first.${few}`;
       if (times > 1.1)

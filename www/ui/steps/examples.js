@@ -7,7 +7,7 @@ import { defaults } from "../../engine/defaults.js";
 import { fill, h, make } from "../dom.js";
 import { FeatureCard } from "../feature-card.js";
 import { LabFigure } from "../figure.js";
-import { clip, count, counted, decimals, number, percent, visible } from "../format.js";
+import { count, counted, decimals, inline, number, percent, visible } from "../format.js";
 import * as javascript from "../snippets-javascript.js";
 import * as python from "../snippets-python.js";
 import { tokenNodes } from "../token-text.js";
@@ -15,9 +15,33 @@ import { tokenNodes } from "../token-text.js";
 /** @typedef {import("../types.js").Example} Example */
 /** @typedef {{feature: number, active: number, rows: number, distinct: number, examples: Example[], texts: string[], hook: string, seed: number}} Value */
 
-/** Where an example comes from. @param {Example} example @param {string[]} texts */
-const source = ({ text, position }, texts) =>
-  `${text < 0 ? `random sequence ${-text}` : `text ${text + 1}, “${clip(texts[text] ?? "", 24).replaceAll("␣", " ")}”`} · position ${position}`;
+/** Where examples come from: the first of them, and how many more. @param {Example[]} examples @param {string[]} texts */
+function source([{ text, position }, ...others], texts) {
+  const first = text < 0 ? `random sequence ${-text}` : `text ${text + 1}, “${inline(texts[text] ?? "", 24)}”`;
+  return `${first}${others.length ? ` and ${counted(others.length, "other")}` : ""} · position ${position}`;
+}
+
+/**
+ * Examples that the model cannot tell apart, together: what comes after a token does not reach it, so texts with one beginning
+ * give the same activation there.
+ * @param {Example[]} examples @returns {Example[][]}
+ */
+function alike(examples) {
+  /** @type {Map<string, Example[]>} */ const groups = new Map();
+  for (const example of examples) {
+    const { position, before, token, activation } = example;
+    const key = JSON.stringify([position, before, token, activation.toPrecision(5)]);
+    groups.set(key, [...(groups.get(key) ?? []), example]);
+  }
+  return [...groups.values()];
+}
+
+/** The tokens after the marked one, where the examples of a group agree on them. @param {Example[]} group */
+function following(group) {
+  const [{ after }] = group;
+  const agreed = after.findIndex((token, i) => group.some((other) => other.after[i] !== token));
+  return agreed < 0 ? after : after.slice(0, agreed);
+}
 
 /** The highest feature number there is now. @param {import("../session.js").Session} session @returns {number | undefined} */
 export function lastFeature(session) {
@@ -130,8 +154,9 @@ export function examplesStep(step) {
       ]);
       fill(
         list,
-        value.examples.map((example) =>
-          h(
+        alike(value.examples).map((group) => {
+          const [example] = group;
+          return h(
             "li",
             {},
             h("span", { class: "example-value" }, decimals(3)(example.activation)),
@@ -140,11 +165,12 @@ export function examplesStep(step) {
               { class: "example-text" },
               example.before.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
               h("mark", {}, tokenNodes(example.token)),
-              example.after.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
-              h("span", { class: "hint" }, source(example, value.texts)),
+              following(group).map((token) => h("span", { class: "piece" }, tokenNodes(token))),
+              group.length > 1 ? h("span", { class: "example-times" }, ` × ${count(group.length)}`) : null,
+              h("span", { class: "hint" }, source(group, value.texts)),
             ),
-          ),
-        ),
+          );
+        }),
       );
       figure.show({
         name: `feature-${value.feature}-examples`,

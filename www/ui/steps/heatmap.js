@@ -7,7 +7,7 @@ import "../token-strip.js";
 import { defaults } from "../../engine/defaults.js";
 import { h, make } from "../dom.js";
 import { LabFigure } from "../figure.js";
-import { clip, is, rough, visible } from "../format.js";
+import { inline, is, rough, visible } from "../format.js";
 import { HeatMap } from "../heat-map.js";
 import { HEATMAP_PROMPTS } from "../prompts.js";
 import * as javascript from "../snippets-javascript.js";
@@ -79,7 +79,10 @@ export function heatmapStep(step) {
         value: HEATMAP_PROMPTS[0],
         hint: "fills the prompt in",
         fills: "prompt",
-        options: HEATMAP_PROMPTS.map((prompt) => ({ value: prompt, label: clip(prompt, 34).replaceAll("␣", " ") })),
+        options: [
+          ...HEATMAP_PROMPTS.map((prompt) => ({ value: prompt, label: inline(prompt, 34) })),
+          { value: "", label: "your own", disabled: true },
+        ],
       },
       { name: "k", label: "Features to show", kind: "integer", value: defaults.heatmap.k, min: 1, max: 100 },
       { name: "skipPosition0", label: "Choose them without position 0", kind: "switch", value: defaults.heatmap.skipPosition0 },
@@ -102,7 +105,7 @@ export function heatmapStep(step) {
 
     render(/** @type {Value} */ value) {
       shown = value;
-      const caption = `Feature activations on “${clip(value.prompt, 40).replaceAll("␣", " ")}”`;
+      const caption = `Feature activations on “${inline(value.prompt, 40)}”`;
       figure.show({ name: "heat-map", caption, body: [map], pictures: () => [map.picture.canvas], table });
       map.show(value.map, caption);
       shade();

@@ -7,7 +7,7 @@ import { defaults } from "../../engine/defaults.js";
 import { make } from "../dom.js";
 import { PageError } from "../errors.js";
 import { LabFigure } from "../figure.js";
-import { counted, exact, number, percent, rough, visible } from "../format.js";
+import { counted, exact, norm, percent, rough, visible } from "../format.js";
 import { STEERING_PROMPT } from "../prompts.js";
 import { cosine, randomDirection } from "../random-direction.js";
 import * as javascript from "../snippets-javascript.js";
@@ -19,8 +19,8 @@ import { differing, firstDifference, TextCompare } from "../text-compare.js";
 /** @typedef {import("../step.js").Context} Context */
 /** @typedef {import("../types.js").Steer} SteerEntry */
 /**
- * `pushNorm` is the length of the added vector, `typicalNorm` the median length of the rows at the same hook (null elsewhere).
- * @typedef {{versions: Version[], hook: string, trainedHook: string, seed: number, pushNorm: number, typicalNorm: number | null, bias: number | null}} Value
+ * `strength` is the setting, `pushNorm` the length of the added vector, `typicalNorm` the median length of the rows at the same hook (null elsewhere).
+ * @typedef {{versions: Version[], hook: string, trainedHook: string, seed: number, strength: number, pushNorm: number, typicalNorm: number | null, bias: number | null}} Value
  */
 
 const same = "same";
@@ -156,8 +156,9 @@ export function steerStep(step) {
         min: 0,
         max: 4294967295,
         rangeText: "a whole number",
-        hint: "for the random direction",
+        hint: "for the next random direction",
         advanced: true,
+        apart: true,
       },
     ],
 
@@ -177,6 +178,7 @@ export function steerStep(step) {
         hook,
         trainedHook: data.hook,
         seed: sae.config.seed,
+        strength: values.strength,
         pushNorm: Math.hypot(...sum),
         typicalNorm: stats?.hook === hook ? stats.stats.withoutPosition0.medianNorm : null,
         bias: values.direction === "decode-one-hot-unit" && features.length === 1 ? cosine(directions[0].data, rows[0].data) : null,
@@ -206,11 +208,12 @@ export function steerStep(step) {
         name: "control-random",
         label: "Compare: random direction",
         run: (context) =>
-          control(context, "Random direction", (value, values) => {
+          control(context, "Random direction", (value) => {
             const { dIn } = context.use(3).sae.config;
+            const { controlSeed } = context.values;
             return {
-              note: `length ${number(value.pushNorm)}, seed ${values.controlSeed}`,
-              steer: [{ hook: value.hook, vector: randomDirection(dIn, value.pushNorm, values.controlSeed), strength: 1 }],
+              note: `length ${norm(value.pushNorm)}, seed ${controlSeed}`,
+              steer: [{ hook: value.hook, vector: randomDirection(dIn, value.pushNorm, controlSeed), strength: 1 }],
             };
           }),
       },
@@ -222,25 +225,28 @@ export function steerStep(step) {
       figure.show({ name: "steering", caption: "Greedy continuations, the first difference marked", body: [compare], table });
     },
 
-    conclusion(/** @type {Value} */ { versions, pushNorm, typicalNorm, bias }) {
+    conclusion(/** @type {Value} */ { versions, strength, pushNorm, typicalNorm, bias }) {
       const [plain, steered, ...controls] = versions;
       if (!plain || !steered) return null;
+      const told = controls.map((version) => ` ${version.label}: ${difference(plain, version)}.`).join("");
+      if (pushNorm === 0) {
+        return `${strength === 0 ? "The strength is 0" : "The direction has length 0"}: nothing was added. Steered: ${difference(plain, steered)}.${told}`;
+      }
       const share = typicalNorm ? pushNorm / typicalNorm : 0;
       const size = typicalNorm
-        ? `The added vector is ${share < 2 ? percent(share) : `${rough(share)} times`} as long as a typical vector at this hook (${rough(pushNorm)} against ${rough(typicalNorm)}). `
+        ? `The added vector is ${share < 2 ? percent(share) : `${rough(share)} times`} as long as a typical vector at this hook (${norm(pushNorm)} against ${norm(typicalNorm)}). `
         : "";
-      const told = controls.map((version) => `${version.label}: ${difference(plain, version)}.`).join(" ");
       const shared =
         bias !== null
           ? ` The direction has a cosine of ${rough(bias)} with the feature's own decoder row; the rest, ${percent(1 - bias * bias)} of its squared length, comes from the bias that every feature shares.`
           : "";
       const changed = firstDifference(plain.ids, steered.ids) !== null;
-      return `${size}Steered: ${difference(plain, steered)}.${shared}${told ? ` ${told}` : changed ? " The two comparisons below help to tell whether this is the feature's meaning or merely a push." : ""}`;
+      return `${size}Steered: ${difference(plain, steered)}.${shared}${told ? `${told}${asMuch(plain, steered, controls)}` : changed ? " The two comparisons below help to tell whether this is the feature's meaning or merely a push." : ""}`;
     },
     provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
     code(values) {
       const hook = hookOf(values, session.usable(3)?.value.data.hook ?? "blocks.6.hook_resid_post");
-      const features = (String(values.features).match(/\d+/g) ?? ["0"]).map(Number);
+      const features = (String(values.features).match(/\d+/g) ?? []).map(Number);
       return { javascript: javascript.steer(values, hook, features), python: python.steer(values, hook, features) };
     },
   };
@@ -254,13 +260,28 @@ function difference(plain, other) {
   return `${token === undefined ? "ends earlier" : `first differs at new token ${first + 1}, “${visible(token)}”`}, and in ${differing(plain.ids, other.ids)} of ${counted(Math.max(plain.ids.length, other.ids.length), "place")} in all`;
 }
 
-/** The hooks that carry vectors of the residual stream's width. @param {import("../session.js").Session} session */
+/** Says so when a control changes the text as much as the feature does. @param {Version} plain @param {Version} steered @param {Version[]} controls */
+function asMuch(plain, steered, controls) {
+  const places = differing(plain.ids, steered.ids);
+  const names = controls.filter(({ ids }) => differing(plain.ids, ids) >= places).map(({ label }) => `the ${label.toLowerCase()}`);
+  if (!places || !names.length) return "";
+  const subject = names.join(" and ");
+  return ` ${subject[0].toUpperCase()}${subject.slice(1)} ${names.length === 1 ? "changes" : "change"} the text at least as much as the feature does: that it changes is no sign of a meaning.`;
+}
+
+/** The hooks whose vectors have the autoencoder's width. @param {import("../session.js").Session} session */
 function hookOptions(session) {
-  const { nLayers } = session.config;
+  const { nLayers, dModel, dMlp } = session.config;
+  const trained = session.outdated(3) ? null : session.usable(3)?.value.sae.config.dIn;
+  const width = trained ?? session.usable(2)?.value.acts.stats.width ?? dModel;
+  const sites = [
+    ...(width === dModel ? ["hook_resid_pre", "hook_resid_mid", "hook_resid_post"] : []),
+    ...(width === dMlp ? ["mlp.hook_post"] : []),
+  ];
   return [
     { value: same, label: "where it was trained" },
     ...Array.from({ length: nLayers }, (_, layer) =>
-      ["hook_resid_pre", "hook_resid_mid", "hook_resid_post"].map((site) => ({
+      sites.map((site) => ({
         value: `blocks.${layer}.${site}`,
         label: `blocks.${layer}.${site}`,
         group: `Layer ${layer}`,
