@@ -188,8 +188,7 @@ part() { # name, command …
   shift
   say "$name"
   code=0
-  mkdir -p "$cache/log"
-  log=$cache/log/${name// /-}.log
+  log=$logs/${name// /-}.log
   "$@" 2>&1 | tee "$log" || code=${PIPESTATUS[0]}
 }
 
@@ -215,6 +214,8 @@ browser_tests() {
 
 test_all() {
   basic_tools
+  logs=$(mktemp -d) # of this run alone: several may be under way
+  trap 'rm -rf "$logs"' EXIT
   part "build" "$self" build
   local built=$code
   if (( $# == 0 )); then
