@@ -1,7 +1,5 @@
 //! Continuing a text token by token.
 
-use serde::Serialize;
-
 use super::cache::KvCache;
 use super::hooks::Hooks;
 use super::model::{Gpt2, LogitsWanted};
@@ -25,7 +23,7 @@ pub struct GenerateSettings {
 
 /// The continued text. `ids` holds the prompt (with BOS) and `new_ids`; `logprobs` are the natural
 /// log-probabilities of the new tokens under the (steered) model, before temperature and filters.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Generated {
     pub text: String,
     pub ids: Vec<u32>,

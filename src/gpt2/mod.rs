@@ -10,7 +10,6 @@ mod model;
 mod sampling;
 
 pub use cache::KvCache;
-pub use checkpoint::Checkpoint;
 pub use config::Config;
 pub use generate::{GenerateSettings, Generated, generate};
 pub use hook_point::{HookPoint, Site};

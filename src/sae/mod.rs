@@ -10,6 +10,7 @@ use crate::rng::Rng;
 use crate::tensors::{HostTensor, upload};
 
 pub mod adam;
+mod relu;
 pub mod tied;
 pub mod train;
 pub mod untied;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, activation};
 
-use super::tied::ReluBatch;
+use super::relu::ReluBatch;
 use super::{Architecture, Step};
 
 pub struct Untied {
