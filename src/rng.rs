@@ -27,6 +27,11 @@ impl Rng {
         (0..n).map(|_| ((2.0 * self.uniform() - 1.0) * bound) as f32).collect()
     }
 
+    /// Standard normal (Box–Muller).
+    pub fn normal(&mut self) -> f64 {
+        (-2.0 * (1.0 - self.uniform()).ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
     /// The numbers `0..n` in random order (Fisher–Yates).
     pub fn permutation(&mut self, n: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..n as u32).collect();

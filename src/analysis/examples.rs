@@ -7,7 +7,7 @@ use super::ROWS_PER_PASS;
 use crate::activations::{Activations, Origin};
 use crate::error::{Result, check_setting};
 use crate::progress::{Checkpoint, Progress};
-use crate::sae::{Architecture, check_feature, check_width};
+use crate::sae::{Inference, check_feature};
 use crate::tensors::{read, upload_indices};
 use crate::tokenizer::Tokenizer;
 
@@ -43,15 +43,15 @@ pub struct Examples {
 
 /// The `k` rows with the largest activation above zero, largest first.
 pub async fn examples(
-    sae: &dyn Architecture,
+    sae: &Inference,
     acts: &Activations,
     tokenizer: &Tokenizer,
     settings: &ExamplesSettings,
     pause: &impl Checkpoint,
 ) -> Result<Examples> {
-    check_feature(settings.feature, sae.b_enc().dims()[1])?;
+    check_feature(settings.feature, sae.d_sae())?;
     check_setting(settings.k >= 1, "k", settings.k, "at least 1")?;
-    check_width(acts.width(), sae.w_enc().dims()[0])?;
+    sae.check_width(acts.width())?;
     let rows = acts.row_indices(settings.skip_position_0);
     let mut columns = Vec::new();
     for (i, part) in rows.chunks(ROWS_PER_PASS).enumerate() {

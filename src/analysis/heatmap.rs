@@ -2,7 +2,7 @@
 
 use crate::error::{LabError, Result, check_setting, code};
 use crate::gpt2::{Gpt2, HookPoint, Hooks, LogitsWanted, Reading, View};
-use crate::sae::{Architecture, check_feature, check_width};
+use crate::sae::{Inference, check_feature};
 use crate::tensors::{read, upload_indices};
 
 #[derive(Debug, Clone)]
@@ -25,10 +25,10 @@ pub struct Heatmap {
 }
 
 /// Runs `ids` and encodes every position.
-pub async fn heatmap(model: &Gpt2, sae: &dyn Architecture, ids: &[u32], settings: &HeatmapSettings) -> Result<Heatmap> {
+pub async fn heatmap(model: &Gpt2, sae: &Inference, ids: &[u32], settings: &HeatmapSettings) -> Result<Heatmap> {
     let width = settings.point.vector_width(&model.config)?;
-    let d_sae = sae.b_enc().dims()[1];
-    check_width(width, sae.w_enc().dims()[0])?;
+    let d_sae = sae.d_sae();
+    sae.check_width(width)?;
     check_setting(settings.k >= 1, "k", settings.k, "at least 1")?;
     for &feature in settings.features.iter().flatten() {
         check_feature(feature, d_sae)?;

@@ -7,7 +7,7 @@ use super::ROWS_PER_PASS;
 use crate::activations::Activations;
 use crate::error::{LabError, Result, check_setting, code};
 use crate::progress::{Checkpoint, Progress};
-use crate::sae::{Architecture, check_width};
+use crate::sae::Inference;
 use crate::tensors::{read, upload_indices};
 
 /// What to rank by.
@@ -44,16 +44,16 @@ pub struct TopFeatures {
 
 /// The `k` most active features. Reads three numbers a feature from the device.
 pub async fn top_features(
-    sae: &dyn Architecture,
+    sae: &Inference,
     acts: &Activations,
     k: usize,
     order: Order,
     skip_position_0: bool,
     pause: &impl Checkpoint,
 ) -> Result<TopFeatures> {
-    let d_sae = sae.b_enc().dims()[1];
+    let d_sae = sae.d_sae();
     check_setting(k >= 1, "k", k, "at least 1")?;
-    check_width(acts.width(), sae.w_enc().dims()[0])?;
+    sae.check_width(acts.width())?;
     let rows = acts.row_indices(skip_position_0);
     if rows.is_empty() {
         return Err(LabError::new(code::EMPTY_INPUT, "Every row is a first position.", "Include position 0, or collect longer texts."));

@@ -8,8 +8,9 @@
 //! a layer norm, which removes the mean.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 use super::config::Config;
 use super::hook_point::{HookPoint, Site};
@@ -38,19 +39,21 @@ pub enum Positions {
     At(Vec<usize>),
 }
 
+/// A function of rows `[n, width]`, each treated alone, to rows of the same shape.
+pub type RowMap = Rc<dyn Fn(Tensor<2>) -> Tensor<2>>;
+
 /// What to do with the value at a hook.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum EditKind {
     /// `x + v`, v `[width]`.
     Add(Tensor<1>),
     /// `x := v`, v as large as what is there (one sequence).
     Replace(HostTensor),
-    /// `x + (factor − 1) · f(x) · w_dec` with `f(x) = relu(x · w_enc + b_enc)`: one SAE feature
-    /// multiplied by `factor`, the SAE's error kept.
-    ScaleFeature { w_enc: Tensor<1>, b_enc: f32, w_dec: Tensor<1>, factor: f32 },
+    /// `x := f(x)`: an SAE spliced in, a feature scaled or clamped.
+    Map(RowMap),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Edit {
     pub point: HookPoint,
     pub kind: EditKind,
@@ -115,9 +118,8 @@ impl Hooks {
                 EditKind::Replace(_) if edit.point.site == Site::Pattern && edit.positions != Positions::All => {
                     return Err(LabError::setting("positions", "a choice", "\"all\" for an attention pattern"));
                 }
-                EditKind::Replace(_) => continue, // its shape depends on the pass
+                EditKind::Replace(_) | EditKind::Map(_) => continue, // the shape shows in the pass
                 EditKind::Add(v) => v.dims()[0],
-                EditKind::ScaleFeature { w_enc, .. } => w_enc.dims()[0],
             };
             let width = edit.point.vector_width(config)?;
             if expected != width {
@@ -154,10 +156,7 @@ impl Hooks {
                     }
                     upload(value.data.clone(), [batch, pos, width], &device)
                 }
-                EditKind::ScaleFeature { w_enc, b_enc, w_dec, factor } => {
-                    let f = activation::relu(x.clone().matmul(w_enc.clone().reshape([1, width, 1])) + *b_enc);
-                    x.clone() + f * w_dec.clone().reshape([1, 1, width]) * (*factor - 1.0)
-                }
+                EditKind::Map(map) => map(x.clone().reshape([batch * pos, width])).reshape([batch, pos, width]),
             };
             x = match self.position_mask(&edit.positions, offset, pos, &device) {
                 Mask::All => changed,

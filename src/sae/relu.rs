@@ -1,49 +1,72 @@
-//! The forward and backward pass that the ReLU architectures share, derived by hand. With
-//! `h = x W_enc + b_enc`, `f = relu(h)`, `x̂ = f W_dec + b_dec` and the loss of lab-c4, batch B:
+//! The step that the ReLU architectures share. With `h` and `y` of [`Affine`], `f = relu(h)`, `x̂` the
+//! output in the target's units, `n_i = ‖W_dec[i]‖` (1 where the penalty is not weighted):
 //!
-//! `∂x̂ = 2 (x̂ − x) / (B d_in)`, `∂h = (∂x̂ W_decᵀ + l1 / (B d_sae)) · 1[f > 0]`,
-//! `∂W_enc = xᵀ ∂h`, `∂W_dec = fᵀ ∂x̂`, `∂b_enc = Σ ∂h`, `∂b_dec = Σ ∂x̂`.
+//! loss `r Σ(x̂ − target)² + c·s Σ f_i n_i`, where `r` and `s` are the unit's factors;
+//! `∂x̂ = 2r (x̂ − target)`, `∂f = ∂y W_decᵀ + c·s n`, `∂h = ∂f · 1[f > 0]`,
+//! and through the weights of the penalty `∂W_dec[i] += c·s (Σ_b f_i) W_dec[i] / n_i`.
 
-use burn::tensor::Tensor;
+use burn::tensor::activation;
 
-use super::{Architecture, Step};
+use super::affine::{Affine, AffineGradients};
+use super::architecture::{Batch, Saved, Step};
+use super::config::{Kind, Unit};
+use super::dead;
 
-/// One batch forward, and back as far as both go the same way.
-pub(super) struct ReluBatch {
-    x: Tensor<2>,
-    pub features: Tensor<2>,
-    /// 1 where a feature is above zero, else 0.
-    active: Tensor<2>,
-    residual: Tensor<2>,
-    /// Gradient of the loss with respect to x̂, `[batch, d_in]`.
-    pub d_x_hat: Tensor<2>,
-    /// … and with respect to the encoder's pre-activations, `[batch, d_sae]`.
-    d_pre: Tensor<2>,
+/// The L1 term's conventions.
+#[derive(Debug, Clone, Copy)]
+pub struct L1 {
+    pub unit: Unit,
+    /// Each latent weighs as much as its decoder row is long.
+    pub weighted: bool,
 }
 
-impl ReluBatch {
-    pub fn new(sae: &dyn Architecture, x: Tensor<2>, l1: f64) -> Self {
-        let [rows, d_in] = x.dims();
-        let features = sae.encode(x.clone());
-        let d_sae = features.dims()[1];
-        let active = features.clone().sign();
-        let residual = sae.decode(features.clone()) - x.clone();
-        let d_x_hat = residual.clone() * (2.0 / (rows * d_in) as f64);
-        let d_features = d_x_hat.clone().matmul(sae.w_dec().transpose()) + l1 / (rows * d_sae) as f64;
-        let d_pre = d_features * active.clone();
-        Self { x, features, active, residual, d_x_hat, d_pre }
-    }
+/// Loss terms and gradients; the caller puts the gradients into its parameters' order.
+pub fn relu_step(affine: &Affine, batch: &Batch, l1: L1) -> (Step, AffineGradients) {
+    let rows = batch.rows();
+    let pre = affine.pre_activations(batch.x.clone());
+    let [_, d_sae] = pre.dims();
+    let features = activation::relu(pre.clone());
+    let active = features.clone().sign();
+    let residual = batch.residual(affine.output(features.clone(), &batch.x));
+    let [_, d_out] = residual.dims();
+    let (r, s) = (l1.unit.factor(rows, d_out), l1.unit.factor(rows, d_sae));
 
-    pub fn d_w_enc(&self) -> Tensor<2> {
-        self.x.clone().transpose().matmul(self.d_pre.clone())
+    let d_y = batch.d_output(residual.clone() * (2.0 * r));
+    let mut d_features = d_y.clone().matmul(affine.w_dec.clone().transpose());
+    let (sparsity, d_w_dec) = if l1.weighted {
+        let norms = affine.decoder_norms();
+        d_features = d_features + norms.clone() * (batch.coefficient * s);
+        let sums = features.clone().sum_dim(0); // [1, d_sae]
+        let pull = (sums.clone() / norms.clone().clamp_min(1e-12)).transpose() * (batch.coefficient * s);
+        ((sums * norms).sum() * s, Some(affine.w_dec.clone() * pull))
+    } else {
+        d_features = d_features + batch.coefficient * s;
+        (features.clone().sum() * s, None)
+    };
+    let mut d_pre = d_features * active.clone();
+    let revived = dead::revive(affine, batch, &pre, &residual, r);
+    if let Some(revived) = &revived {
+        d_pre = d_pre + revived.d_pre.clone();
     }
+    let mut gradients = affine.backward(&batch.x, features, d_pre, d_y);
+    if let Some(more) = d_w_dec {
+        gradients.w_dec = gradients.w_dec + more;
+    }
+    let mut extra = Vec::new();
+    if let Some(revived) = revived {
+        gradients.w_dec = gradients.w_dec + revived.d_w_dec;
+        extra.push((revived.name.to_string(), revived.loss));
+    }
+    let recon = residual.square().sum() * r;
+    (Step { recon, sparsity, extra, fired: active.sum_dim(0), gradients: Vec::new(), buffers: Vec::new() }, gradients)
+}
 
-    /// The step whose gradients are `weights`, then those of `b_enc` and `b_dec`.
-    pub fn into_step(self, weights: Vec<Tensor<2>>) -> Step {
-        let rows = self.x.dims()[0] as f64;
-        let mut gradients = weights;
-        gradients.push(self.d_pre.sum_dim(0));
-        gradients.push(self.d_x_hat.sum_dim(0));
-        Step { recon: self.residual.square().mean(), l1: self.features.mean(), n_active: self.active.sum() / rows, gradients }
+/// SAELens knows the notebooks' SAEs as standard ones.
+pub fn saved_as_standard(affine: &Affine) -> Saved {
+    Saved {
+        architecture: Kind::Standard,
+        apply_b_dec_to_input: affine.subtract_b_dec,
+        rescale_acts_by_decoder_norm: false,
+        tensors: affine.parameters("b_enc"),
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use serde::Serialize;
 
 use super::adam::{Adam, AdamSettings};
-use super::{Architecture, Sae, check_width};
+use super::{Architecture, Batch, Sae, check_width};
 use crate::error::{LabError, Result, check_setting, code};
 use crate::progress::{Checkpoint, Progress};
 use crate::rng::Rng;
@@ -142,7 +142,7 @@ async fn epochs(sae: &RefCell<Sae>, data: &Tensor<2>, settings: &TrainSettings, 
             }
         }
         // The one reading of an epoch. The weights' sum is finite unless one of them is not.
-        let weights = sae.borrow().architecture.parameters().into_iter().map(|p| p.sum());
+        let weights = sae.borrow().architecture.parameters().into_iter().map(|p| p.value.sum());
         let sums = read(Tensor::cat([sums].into_iter().chain(weights).collect(), 0)).await?.data;
         if sums.iter().any(|x| !x.is_finite()) {
             let steps = optimizer.steps;
@@ -166,10 +166,12 @@ async fn epochs(sae: &RefCell<Sae>, data: &Tensor<2>, settings: &TrainSettings, 
 /// One optimiser step; the batch's `[recon, l1, n_active]` stay on the device.
 fn one_step(sae: &RefCell<Sae>, x: Tensor<2>, settings: &TrainSettings, adam: &mut Adam) -> Tensor<1> {
     let architecture: Rc<dyn Architecture> = sae.borrow().architecture.clone();
-    let step = architecture.gradients(x, settings.l1);
-    let moved = adam.step(architecture.parameters(), step.gradients, &settings.adam);
+    let rows = x.dims()[0] as f64;
+    let step = architecture.step(&Batch::new(x, settings.l1));
+    let parameters = architecture.parameters().into_iter().map(|p| p.value).collect();
+    let moved = adam.step(parameters, step.gradients, &settings.adam);
     sae.borrow_mut().architecture = architecture.with_parameters(moved);
-    Tensor::cat(vec![step.recon, step.l1, step.n_active], 0)
+    Tensor::cat(vec![step.recon, step.sparsity, step.fired.sum() / rows], 0)
 }
 
 fn summary(sums: &[f32], batches: usize, settings: &TrainSettings, d_sae: usize, epoch: usize, steps: usize) -> EpochStats {

@@ -25,7 +25,7 @@ use crate::analysis;
 use crate::device::{self, Processor};
 use crate::error::{LabError, Result};
 use crate::gpt2::{self, Config, Gpt2, HookPoint, Hooks, LogitsWanted};
-use crate::sae::{self, Sae};
+use crate::sae::{self, Parameter, Sae};
 use crate::tensors::{HostTensor, check_rows, read, upload};
 use crate::tokenizer::Tokenizer;
 
@@ -140,7 +140,7 @@ impl Lab {
         let settings = options.settings()?;
         let mut edits = Vec::with_capacity(options.steer.len());
         for steer in &options.steer {
-            edits.push(self.steering(steer, &model.gpt2.config).await?);
+            edits.push(self.steering(steer, &model.gpt2.config)?);
         }
         let mut hooks = Hooks::editing(edits, opt::view(options.center));
         let made = gpt2::generate(&model.gpt2, &model.tokenizer, &ids, &settings, &mut hooks, &JsCheckpoint(checkpoint)).await?;
@@ -197,9 +197,11 @@ impl Lab {
     #[wasm_bindgen(js_name = createSae)]
     pub async fn create_sae(&self, options: JsValue) -> JsResult {
         let options: opt::CreateSae = from_js(options)?;
-        let (d_in, d_sae) = (opt::whole("dIn", options.d_in)?, opt::whole("dSae", options.d_sae)?);
-        let weights = options.weights.map(opt::SaeWeights::into_weights).transpose()?;
-        let sae = Sae::new(&options.architecture, d_in, d_sae, opt::seed(options.seed)?, weights, &self.device)?;
+        let (config, init) = (options.config()?, options.init()?);
+        let sae = match options.weights()? {
+            Some(weights) => Sae::from_weights(config, weights, &self.device)?,
+            None => Sae::new(config, &init, &self.device)?,
+        };
         let out = Object::new();
         set(&out, "config", to_js(&sae.config)?);
         set(&out, "id", self.store(Stored::Sae(Rc::new(RefCell::new(sae)))));
@@ -230,16 +232,12 @@ impl Lab {
     }
 
     pub async fn weights(&self, sae: u32) -> JsResult {
-        let sae = self.sae(sae)?.borrow().architecture.clone();
-        let flat = |mut t: HostTensor| {
-            t.shape.remove(0); // biases are rows [1, n]
-            t
-        };
+        let sae = self.sae(sae)?.borrow().inference();
         let out = Object::new();
-        set(&out, "W_enc", tensor_to_js(read(sae.w_enc()).await?));
-        set(&out, "b_enc", tensor_to_js(flat(read(sae.b_enc()).await?)));
-        set(&out, "W_dec", tensor_to_js(read(sae.w_dec()).await?));
-        set(&out, "b_dec", tensor_to_js(flat(read(sae.b_dec()).await?)));
+        for Parameter { name, value } in sae.architecture.parameters() {
+            set(&out, name, tensor_to_js(flat(name, read(value).await?)));
+        }
+        set(&out, "W_dec", tensor_to_js(read(sae.w_dec()).await?)); // a tied SAE has it too
         Ok(out.into())
     }
 
@@ -248,7 +246,7 @@ impl Lab {
         let x = self.matrix(x)?;
         sae.borrow().check_width(x.dims()[1])?;
         check_rows("rows", x.dims()[0], sae.borrow().config.d_sae)?;
-        let encoded = sae.borrow().architecture.encode(x);
+        let encoded = sae.borrow().inference().encode(x);
         self.store_matrix(encoded)
     }
 
@@ -257,35 +255,35 @@ impl Lab {
         let features = self.matrix(features)?;
         sae::check_width(features.dims()[1], sae.borrow().config.d_sae)?;
         check_rows("rows", features.dims()[0], sae.borrow().config.d_in)?;
-        let decoded = sae.borrow().architecture.decode(features);
+        let decoded = sae.borrow().inference().decode(features);
         self.store_matrix(decoded)
     }
 
     #[wasm_bindgen(js_name = topFeatures)]
     pub async fn top_features(&self, sae: u32, acts: u32, options: JsValue, checkpoint: Function) -> JsResult {
-        let sae = self.sae(sae)?.borrow().architecture.clone();
+        let sae = self.sae(sae)?.borrow().inference();
         let collected = self.collected(acts)?;
         let options: opt::TopFeatures = from_js(options)?;
         let k = opt::whole("k", options.k)?;
         let order = opt::order(&options.by)?;
-        let top = analysis::top_features(&*sae, &collected.acts, k, order, options.skip_position0, &JsCheckpoint(checkpoint)).await?;
+        let top = analysis::top_features(&sae, &collected.acts, k, order, options.skip_position0, &JsCheckpoint(checkpoint)).await?;
         Ok(to_js(&top)?)
     }
 
     pub async fn examples(&self, sae: u32, acts: u32, options: JsValue, checkpoint: Function) -> JsResult {
-        let sae = self.sae(sae)?.borrow().architecture.clone();
+        let sae = self.sae(sae)?.borrow().inference();
         let collected = self.collected(acts)?;
         let settings = from_js::<opt::Examples>(options)?.settings()?;
-        let found = analysis::examples(&*sae, &collected.acts, &collected.tokenizer, &settings, &JsCheckpoint(checkpoint)).await?;
+        let found = analysis::examples(&sae, &collected.acts, &collected.tokenizer, &settings, &JsCheckpoint(checkpoint)).await?;
         Ok(to_js(&found)?)
     }
 
     pub async fn heatmap(&self, model: u32, sae: u32, text: JsValue, options: JsValue) -> JsResult {
         let model = self.model(model)?;
-        let sae = self.sae(sae)?.borrow().architecture.clone();
+        let sae = self.sae(sae)?.borrow().inference();
         let options: opt::Heatmap = from_js(options)?;
         let ids = Input::from_js(text)?.ids(&model.tokenizer, options.prepend_bos)?;
-        let map = analysis::heatmap(&model.gpt2, &*sae, &ids, &options.settings(&model.gpt2.config)?).await?;
+        let map = analysis::heatmap(&model.gpt2, &sae, &ids, &options.settings(&model.gpt2.config)?).await?;
         let out = tokens_to_js(&model.tokenizer, &ids)?;
         set(&out, "shape", to_js(&[map.features.len(), map.positions])?);
         set(&out, "features", to_js(&map.features)?);
@@ -294,13 +292,21 @@ impl Lab {
     }
 
     pub async fn direction(&self, sae: u32, options: JsValue) -> JsResult {
-        let sae = self.sae(sae)?.borrow().architecture.clone();
+        let sae = self.sae(sae)?.borrow().inference();
         let options: opt::Direction = from_js(options)?;
-        let direction = sae::direction(&*sae, opt::whole("feature", options.feature)?, opt::direction(&options.kind)?)?;
+        let direction = sae::direction(&sae, opt::whole("feature", options.feature)?, opt::direction(&options.kind)?)?;
         let mut host = read(direction).await?;
         host.shape.remove(0);
         Ok(tensor_to_js(host).into())
     }
+}
+
+/// Biases and thresholds, which are rows `[1, n]` inside, as vectors.
+fn flat(name: &str, mut tensor: HostTensor) -> HostTensor {
+    if !name.starts_with("W_") {
+        tensor.shape.remove(0);
+    }
+    tensor
 }
 
 impl Lab {
@@ -340,7 +346,7 @@ impl Lab {
     }
 
     /// A steering entry as an edit of the forward pass.
-    async fn steering(&self, steer: &opt::Steer, config: &Config) -> Result<gpt2::Edit> {
+    fn steering(&self, steer: &opt::Steer, config: &Config) -> Result<gpt2::Edit> {
         let point = HookPoint::parse(&steer.hook, config)?;
         let positions = opt::positions(&steer.positions)?;
         let strength = opt::finite("strength", steer.strength)?;
@@ -351,20 +357,15 @@ impl Lab {
                 gpt2::EditKind::Add(upload(scaled, [vector.len()], &self.device))
             }
             (None, Some(sae)) => {
-                let sae = self.sae(sae)?.borrow().architecture.clone();
+                let sae = self.sae(sae)?.borrow().inference();
                 let feature = opt::whole("feature", steer.feature.unwrap_or(f64::NAN))?;
-                let d_in = sae.w_enc().dims()[0];
                 if steer.direction == "scale" {
-                    sae::check_feature(feature, sae.b_enc().dims()[1])?;
-                    gpt2::EditKind::ScaleFeature {
-                        w_enc: sae.w_enc().narrow(1, feature, 1).reshape([d_in]),
-                        b_enc: read(sae.b_enc().narrow(1, feature, 1)).await?.data[0],
-                        w_dec: sae.w_dec().narrow(0, feature, 1).reshape([d_in]),
-                        factor: strength as f32,
-                    }
+                    sae::check_feature(feature, sae.d_sae())?;
+                    sae.check_width(point.vector_width(config)?)?;
+                    gpt2::EditKind::Map(Rc::new(move |x| sae.scale_feature(x, feature, strength as f32)))
                 } else {
-                    let direction = sae::direction(&*sae, feature, opt::direction(&steer.direction)?)?;
-                    gpt2::EditKind::Add((direction * strength).reshape([d_in]))
+                    let direction = sae::direction(&sae, feature, opt::direction(&steer.direction)?)?;
+                    gpt2::EditKind::Add((direction * strength).reshape([sae.d_out()]))
                 }
             }
             _ => return Err(LabError::setting("steer", "without a direction", "given a vector, or an sae and a feature")),

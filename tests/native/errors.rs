@@ -12,7 +12,7 @@ use sae_lab::tensors::{read, upload};
 use sae_lab::tokenizer::Tokenizer;
 use sae_lab::{LabError, Result};
 
-use crate::support::{bytes, model};
+use crate::support::{bytes, model, new_sae};
 
 /// Cancels at the n-th checkpoint.
 struct After(Cell<usize>);
@@ -34,17 +34,17 @@ fn data() -> Tensor<2> {
     upload(values, [32, 6], &Device::flex())
 }
 
-fn new_sae() -> RefCell<Sae> {
-    RefCell::new(Sae::new("tied", 6, 12, 1, None, &Device::flex()).unwrap())
+fn small_sae() -> RefCell<Sae> {
+    RefCell::new(new_sae("tied", 6, 12, 1).unwrap())
 }
 
 #[test]
 fn cancelled_training_keeps_what_it_learnt_and_goes_on() {
-    let sae = new_sae();
-    let start = block_on(read(sae.borrow().architecture.w_enc())).unwrap();
+    let sae = small_sae();
+    let start = block_on(read(sae.borrow().inference().w_enc())).unwrap();
     let error = block_on(train(&sae, &data(), &training(10), &After(Cell::new(7)))).unwrap_err();
     assert_eq!(error.code, "LAB-CANCELLED");
-    assert_ne!(block_on(read(sae.borrow().architecture.w_enc())).unwrap(), start);
+    assert_ne!(block_on(read(sae.borrow().inference().w_enc())).unwrap(), start);
     assert_eq!(sae.borrow().history.len(), 1); // 4 batches an epoch
     assert!(!sae.borrow().training);
     let more = TrainSettings { go_on: true, ..training(2) };
@@ -54,20 +54,20 @@ fn cancelled_training_keeps_what_it_learnt_and_goes_on() {
 
 #[test]
 fn training_in_two_runs_is_training_in_one() {
-    let (one, two) = (new_sae(), new_sae());
+    let (one, two) = (small_sae(), small_sae());
     block_on(train(&one, &data(), &training(6), &Uninterrupted)).unwrap();
     block_on(train(&two, &data(), &training(3), &Uninterrupted)).unwrap();
     block_on(train(&two, &data(), &TrainSettings { go_on: true, ..training(3) }, &Uninterrupted)).unwrap();
-    let w = |sae: &RefCell<Sae>| block_on(read(sae.borrow().architecture.w_enc())).unwrap();
+    let w = |sae: &RefCell<Sae>| block_on(read(sae.borrow().inference().w_enc())).unwrap();
     assert_eq!(w(&one), w(&two));
     assert_eq!(one.borrow().history, two.borrow().history);
 }
 
 #[test]
 fn a_loss_that_leaves_the_numbers_is_reported_and_undone() {
-    let sae = new_sae();
+    let sae = small_sae();
     block_on(train(&sae, &data(), &training(2), &Uninterrupted)).unwrap();
-    let w = || block_on(read(sae.borrow().architecture.w_enc())).unwrap();
+    let w = || block_on(read(sae.borrow().inference().w_enc())).unwrap();
     let (good, steps) = (w(), sae.borrow().optimizer.as_ref().unwrap().steps);
     let mut wild = TrainSettings { go_on: true, ..training(3) };
     wild.adam = AdamSettings { lr: 10.0, beta1: 0.0, beta2: 0.0, eps: 1e-30 };
@@ -84,7 +84,7 @@ fn a_loss_that_leaves_the_numbers_is_reported_and_undone() {
 
 #[test]
 fn settings_out_of_range_are_named() {
-    let sae = new_sae();
+    let sae = small_sae();
     let run = |settings: TrainSettings| block_on(train(&sae, &data(), &settings, &Uninterrupted)).unwrap_err();
     let with = |change: fn(&mut TrainSettings)| {
         let mut settings = training(1);
@@ -109,9 +109,9 @@ fn settings_out_of_range_are_named() {
     }
     let wrong = Tensor::<2>::zeros([4, 7], &Device::flex());
     assert_eq!(block_on(train(&sae, &wrong, &training(1), &Uninterrupted)).unwrap_err().code, "LAB-WIDTH-MISMATCH");
-    let size = |d_in, d_sae| Sae::new("tied", d_in, d_sae, 0, None, &Device::flex()).err().unwrap().code;
+    let size = |d_in, d_sae| new_sae("tied", d_in, d_sae, 0).err().unwrap().code;
     assert_eq!([size(16384, 262_144), size(16384, 65536), size(0, 4), size(4, 0)], ["LAB-BAD-SETTING"; 4]);
-    assert_eq!(Sae::new("gated", 6, 12, 0, None, &Device::flex()).err().unwrap().code, "LAB-BAD-SETTING");
+    assert_eq!(new_sae("sparse", 6, 12, 0).err().unwrap().code, "LAB-BAD-SETTING");
 }
 
 #[test]

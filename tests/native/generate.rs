@@ -1,5 +1,8 @@
 //! Greedy and steered continuations, and the order of operations in sampling.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use burn::tensor::Device;
 use pollster::block_on;
 use sae_lab::gpt2::{
@@ -7,7 +10,8 @@ use sae_lab::gpt2::{
 };
 use sae_lab::progress::Uninterrupted;
 use sae_lab::rng::Rng;
-use sae_lab::tensors::upload;
+use sae_lab::sae::{Kind, Sae};
+use sae_lab::tensors::{HostTensor, upload};
 use serde_json::Value;
 
 use crate::support::{ids, json, model, numbers};
@@ -157,19 +161,28 @@ fn scaling_a_feature_adds_its_share_of_the_decoder_row() {
     let ids = tokenizer.encode("The weather today is", true).unwrap();
     let point = HookPoint::parse("blocks.0.hook_resid_post", &model.config).unwrap();
     let values = |k: f32| (0..48).map(|i| (i as f32 * k).sin()).collect::<Vec<f32>>();
-    let (w_enc, w_dec, b_enc, factor) = (values(0.7), values(1.3), 0.25, 3.0);
+    let (w_enc, w_dec, factor) = (values(0.7), values(1.3), 3.0);
     let read = |edits: Vec<Edit>| {
         let mut hooks = Hooks::editing(edits, View::TransformerLens);
         hooks.wanted = vec![point];
         model.forward(&[&ids], None, &mut hooks, LogitsWanted::None).unwrap();
         block_on(hooks.read_one(point, &model.config)).unwrap()
     };
-    let device = Device::flex();
-    let kind = EditKind::ScaleFeature { w_enc: upload(w_enc.clone(), [48], &device), b_enc, w_dec: upload(w_dec.clone(), [48], &device), factor };
+    // Two features; the second is left alone.
+    let two = |first: &[f32], second: f32| first.iter().flat_map(|&w| [w, second]).collect::<Vec<f32>>();
+    let host = |data: Vec<f32>, shape: &[usize]| HostTensor { data, shape: shape.to_vec() };
+    let weights = BTreeMap::from([
+        ("W_enc".to_string(), host(two(&w_enc, 0.1), &[48, 2])),
+        ("b_enc".to_string(), host(vec![0.25, 0.5], &[2])),
+        ("W_dec".to_string(), host([w_dec.clone(), vec![0.2; 48]].concat(), &[2, 48])),
+        ("b_dec".to_string(), host(vec![0.3; 48], &[48])),
+    ]);
+    let sae = Sae::from_weights(sae_lab::sae::Config::new(Kind::Untied, 48, 2, 0), weights, &Device::flex()).unwrap().inference();
+    let kind = EditKind::Map(Rc::new(move |x| sae.scale_feature(x, 0, factor)));
     let scaled = read(vec![Edit { point, kind, positions: Positions::All }]);
     let (mut active, plain) = (0, read(Vec::new()));
     for (x, y) in plain.data.chunks_exact(48).zip(scaled.data.chunks_exact(48)) {
-        let f = (x.iter().zip(&w_enc).map(|(x, w)| x * w).sum::<f32>() + b_enc).max(0.0);
+        let f = (x.iter().zip(&w_enc).map(|(x, w)| x * w).sum::<f32>() + 0.25).max(0.0);
         active += usize::from(f > 0.0);
         for i in 0..48 {
             assert!((y[i] - (x[i] + (factor - 1.0) * f * w_dec[i])).abs() < 1e-4);

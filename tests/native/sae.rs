@@ -1,6 +1,7 @@
 //! The SAEs against lab-c4's own code in torch: losses, gradients, ten Adam steps, features.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, activation};
 use pollster::block_on;
@@ -9,19 +10,19 @@ use sae_lab::analysis::{ExamplesSettings, HeatmapSettings, Order, examples, heat
 use sae_lab::gpt2::{HookPoint, View};
 use sae_lab::progress::Uninterrupted;
 use sae_lab::sae::adam::AdamSettings;
-use sae_lab::sae::{Direction, Sae, TrainSettings, Weights, direction, train};
+use sae_lab::sae::{Batch, Config, Direction, Kind, Parameter, Sae, TrainSettings, direction, train};
 use sae_lab::tensors::{HostTensor, read, upload};
 use serde_json::Value;
 
-use crate::support::{assert_close, assert_close_f64, assert_close_relative, ids, json, largest_difference, model, numbers};
+use crate::support::{assert_close, assert_close_f64, assert_close_relative, ids, json, largest_difference, model, new_sae, numbers};
 type Numbers = std::collections::HashMap<String, HostTensor>;
 
 fn sae(architecture: &str, prefix: &str, numbers: &Numbers) -> RefCell<Sae> {
-    let get = |name: &str| numbers.get(&format!("{prefix}/{name}")).cloned();
-    let w_enc = get("W_enc").unwrap();
-    let [d_in, d_sae] = w_enc.shape[..] else { panic!("W_enc is a matrix") };
-    let weights = Weights { w_enc, b_enc: get("b_enc").unwrap(), w_dec: get("W_dec"), b_dec: get("b_dec").unwrap() };
-    RefCell::new(Sae::new(architecture, d_in, d_sae, 0, Some(weights), &Device::flex()).unwrap())
+    let named = |name: &str| numbers.get(&format!("{prefix}/{name}")).map(|t| (name.to_string(), t.clone()));
+    let weights: BTreeMap<_, _> = ["W_enc", "b_enc", "W_dec", "b_dec"].into_iter().filter_map(named).collect();
+    let [d_in, d_sae] = weights["W_enc"].shape[..] else { panic!("W_enc is a matrix") };
+    let config = Config::new(Kind::parse(architecture).unwrap(), d_in, d_sae, 0);
+    RefCell::new(Sae::from_weights(config, weights, &Device::flex()).unwrap())
 }
 
 fn matrix(t: &HostTensor) -> Tensor<2> {
@@ -92,10 +93,8 @@ fn training_on_synthetic_rows_is_torchs() {
     for run in description["runs"].as_array().unwrap() {
         let name = run["name"].as_str().unwrap();
         let trained = same_losses(&data, &description, run, &numbers, run["l1"].as_f64().unwrap());
-        let architecture = trained.borrow().architecture.clone();
-        for (weight, ours) in
-            [("W_enc", architecture.w_enc()), ("b_enc", architecture.b_enc()), ("W_dec", architecture.w_dec()), ("b_dec", architecture.b_dec())]
-        {
+        let parameters = trained.borrow().architecture.parameters();
+        for Parameter { name: weight, value: ours } in parameters {
             if let Some(theirs) = numbers.get(&format!("{name}/after/{weight}")) {
                 let difference = largest_difference(&block_on(read(ours)).unwrap().data, &theirs.data);
                 assert!(difference < 1e-5, "{name} {weight}: {difference:e}");
@@ -124,10 +123,10 @@ fn hand_derived_gradients_are_torchs_and_autodiffs() {
         let (name, architecture, l1) = (run["name"].as_str().unwrap(), run["architecture"].as_str().unwrap(), run["l1"].as_f64().unwrap());
         let sae = sae(architecture, &format!("{architecture}/init"), &numbers);
         let sae = sae.borrow().architecture.clone();
-        let ours = sae.gradients(x.clone(), l1).gradients;
+        let ours = sae.step(&Batch::new(x.clone(), l1)).gradients;
 
         // The same loss through burn's automatic differentiation.
-        let leaf = |p: Tensor<2>| p.autodiff().require_grad();
+        let leaf = |p: Parameter| p.value.autodiff().require_grad();
         let leaves: Vec<Tensor<2>> = sae.parameters().into_iter().map(leaf).collect();
         let tied = architecture == "tied";
         let (w_enc, b_enc, b_dec) = (leaves[0].clone(), leaves[leaves.len() - 2].clone(), leaves[leaves.len() - 1].clone());
@@ -156,7 +155,7 @@ fn encode_decode_and_directions_are_torchs() {
     let rows = matrix(&numbers["activations"]).narrow(0, 0, 5);
     for run in description["runs"].as_array().unwrap().iter().filter(|r| r["name"].as_str().unwrap().ends_with("/lab")) {
         let name = run["name"].as_str().unwrap();
-        let sae = sae(run["architecture"].as_str().unwrap(), &format!("{name}/after"), &numbers).borrow().architecture.clone();
+        let sae = sae(run["architecture"].as_str().unwrap(), &format!("{name}/after"), &numbers).borrow().inference();
         let f = sae.encode(rows.clone());
         assert_close_relative(name, &block_on(read(f.clone())).unwrap(), &numbers[&format!("{name}/encode")], 1e-5);
         assert_close_relative(name, &block_on(read(sae.decode(f))).unwrap(), &numbers[&format!("{name}/decode")], 1e-5);
@@ -164,7 +163,7 @@ fn encode_decode_and_directions_are_torchs() {
             for (kind_name, kind) in
                 [("decoder", Direction::Decoder), ("decoder-unit", Direction::DecoderUnit), ("decode-one-hot-unit", Direction::DecodeOneHotUnit)]
             {
-                let ours = block_on(read(direction(&*sae, feature as usize, kind).unwrap())).unwrap();
+                let ours = block_on(read(direction(&sae, feature as usize, kind).unwrap())).unwrap();
                 let theirs = &numbers[&format!("{name}/direction/{feature}/{kind_name}")];
                 assert!(largest_difference(&ours.data, &theirs.data) < 1e-5, "{name} {feature} {kind_name}");
             }
@@ -199,9 +198,9 @@ fn the_sample_prompts_activations_and_what_features_respond_to() {
     }
 
     let run = description["runs"].as_array().unwrap().iter().find(|r| r["architecture"] == "tied").unwrap();
-    let sae = sae("tied", "tied/init", &numbers).borrow().architecture.clone();
+    let sae = sae("tied", "tied/init", &numbers).borrow().inference();
     for (key, skip) in [("topFeatures", false), ("topFeaturesWithoutPosition0", true)] {
-        let top = block_on(top_features(&*sae, &acts, 20, Order::Score, skip, &Uninterrupted)).unwrap();
+        let top = block_on(top_features(&sae, &acts, 20, Order::Score, skip, &Uninterrupted)).unwrap();
         assert_eq!(top.features.len(), 20);
         for (ours, theirs) in top.features.iter().zip(run[key].as_array().unwrap()) {
             assert_eq!(ours.feature as u64, theirs["feature"].as_u64().unwrap(), "{key}");
@@ -213,7 +212,7 @@ fn the_sample_prompts_activations_and_what_features_respond_to() {
     for theirs in run["examples"].as_array().unwrap() {
         let feature = theirs["feature"].as_u64().unwrap() as usize;
         let settings = ExamplesSettings { feature, k: 10, skip_position_0: false, context: 3 };
-        let ours = block_on(examples(&*sae, &acts, &tokenizer, &settings, &Uninterrupted)).unwrap();
+        let ours = block_on(examples(&sae, &acts, &tokenizer, &settings, &Uninterrupted)).unwrap();
         assert_eq!(ours.active as u64, theirs["active"].as_u64().unwrap());
         assert_eq!(ours.examples.len(), theirs["examples"].as_array().unwrap().len());
         for (ours, theirs) in ours.examples.iter().zip(theirs["examples"].as_array().unwrap()) {
@@ -224,7 +223,7 @@ fn the_sample_prompts_activations_and_what_features_respond_to() {
     let theirs = &run["heatmap"];
     let ids_of_text = tokenizer.encode(theirs["text"].as_str().unwrap(), true).unwrap();
     let settings = HeatmapSettings { point, view: View::TransformerLens, k: 10, skip_position_0: false, features: None };
-    let map = block_on(heatmap(&model, &*sae, &ids_of_text, &settings)).unwrap();
+    let map = block_on(heatmap(&model, &sae, &ids_of_text, &settings)).unwrap();
     let expected: Vec<usize> = ids(&theirs["features"]).into_iter().map(|f| f as usize).collect();
     assert_eq!(map.features, expected);
     assert!(largest_difference(&map.data, &numbers["tied/heatmap"].data) < 1e-4);
@@ -232,7 +231,7 @@ fn the_sample_prompts_activations_and_what_features_respond_to() {
 
 #[test]
 fn a_seed_fixes_the_start_and_its_law_is_lab_c4s() {
-    let make = |seed| Sae::new("untied", 96, 384, seed, None, &Device::flex()).unwrap().architecture;
+    let make = |seed| new_sae("untied", 96, 384, seed).unwrap().inference();
     let values = |seed| block_on(read(make(seed).w_enc())).unwrap().data;
     assert_eq!(values(3), values(3));
     assert_ne!(values(3), values(4));
@@ -241,7 +240,7 @@ fn a_seed_fixes_the_start_and_its_law_is_lab_c4s() {
     let decoder = block_on(read(make(3).w_dec())).unwrap().data;
     let bound = (3.0f32 / 384.0).sqrt();
     assert!(decoder.iter().all(|w| w.abs() <= bound) && decoder.iter().any(|w| w.abs() > 0.99 * bound));
-    assert_eq!(Sae::new("tied", 768, 3072, 0, None, &Device::flex()).unwrap().config.parameters, 2_363_136);
+    assert_eq!(new_sae("tied", 768, 3072, 0).unwrap().config.parameters, 2_363_136);
 }
 
 #[test]

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use pollster::block_on;
-use sae_lab::gpt2::{Config, Gpt2};
+use sae_lab::Result;
+use sae_lab::gpt2::{Config as ModelConfig, Gpt2};
 use sae_lab::progress::Uninterrupted;
+use sae_lab::sae::{Config, Init, Kind, Sae};
 use sae_lab::tensors::HostTensor;
 use sae_lab::tokenizer::Tokenizer;
 use safetensors::{Dtype, SafeTensors};
@@ -46,7 +48,7 @@ pub fn model_folder(name: &str) -> &'static str {
 
 pub fn model(name: &str) -> (Gpt2, Tokenizer) {
     let folder = model_folder(name);
-    let config = Config::from_json(&bytes(&format!("{folder}/config.json"))).unwrap();
+    let config = ModelConfig::from_json(&bytes(&format!("{folder}/config.json"))).unwrap();
     let tokenizer = Tokenizer::from_json(&bytes(&format!("{folder}/tokenizer.json"))).unwrap();
     let weights = bytes(&format!("{folder}/model.safetensors"));
     (block_on(Gpt2::load(config, &weights, &Device::flex(), &Uninterrupted)).unwrap(), tokenizer)
@@ -82,4 +84,10 @@ pub fn assert_close_relative(name: &str, ours: &HostTensor, theirs: &HostTensor,
 pub fn assert_close_f64(name: &str, ours: f64, theirs: f64, relative: f64) {
     let difference = (ours - theirs).abs() / theirs.abs().max(1e-12);
     assert!(difference <= relative, "{name}: {ours} against {theirs}, {difference:e} apart");
+}
+
+/// A new SAE of an architecture's own conventions, on the CPU.
+pub fn new_sae(architecture: &str, d_in: usize, d_sae: usize, seed: u64) -> Result<Sae> {
+    let kind = Kind::parse(architecture)?;
+    Sae::new(Config::new(kind, d_in, d_sae, seed), &Init::of(kind), &Device::flex())
 }

@@ -16,7 +16,7 @@ use crate::tensors::HostTensor;
 use crate::tokenizer::Tokenizer;
 
 pub use model::{Collect, Generate, ModelFiles, Run, Steer, Tokenize, top_tokens};
-pub use sae::{CreateSae, Direction, Examples, Heatmap, SaeWeights, TopFeatures, Train, direction, order};
+pub use sae::{CreateSae, Direction, Examples, Heatmap, TopFeatures, Train, direction, order};
 
 /// A whole number from 0 that f64 holds exactly.
 pub fn whole(name: &str, value: f64) -> Result<usize> {

@@ -1,13 +1,15 @@
 //! Options of SAEs and of what is asked about them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{Tensor, seed, view, whole};
 use crate::analysis::{ExamplesSettings, HeatmapSettings, Order};
-use crate::error::{LabError, Result};
+use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{Config, HookPoint};
 use crate::sae::adam::AdamSettings;
-use crate::sae::{self, TrainSettings, Weights};
+use crate::sae::{self, TrainSettings};
 use crate::tensors::HostTensor;
 
 pub fn direction(name: &str) -> Result<sae::Direction> {
@@ -29,32 +31,61 @@ pub fn order(name: &str) -> Result<Order> {
     }
 }
 
+/// What is `None` follows the architecture's own convention.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateSae {
-    pub architecture: String,
-    pub d_in: f64,
-    pub d_sae: f64,
-    pub seed: f64,
-    pub weights: Option<SaeWeights>,
+    architecture: String,
+    d_in: f64,
+    d_sae: f64,
+    d_out: Option<f64>,
+    seed: f64,
+    weights: Option<BTreeMap<String, Tensor>>,
+    init: Option<sae::Init>,
+    loss_unit: Option<String>,
+    l1_weighted: Option<bool>,
+    apply_b_dec_to_input: Option<bool>,
+    normalize_activations: String,
+    transcoder: bool,
+    skip: bool,
+    extras: sae::Extras,
 }
 
-/// Under SAELens's names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SaeWeights {
-    #[serde(rename = "W_enc")]
-    w_enc: Tensor,
-    b_enc: Tensor,
-    #[serde(rename = "W_dec")]
-    w_dec: Option<Tensor>,
-    b_dec: Tensor,
-}
+impl CreateSae {
+    pub fn config(&self) -> Result<sae::Config> {
+        let (d_in, d_sae) = (whole("dIn", self.d_in)?, whole("dSae", self.d_sae)?);
+        let mut config = sae::Config::new(sae::Kind::parse(&self.architecture)?, d_in, d_sae, seed(self.seed)?);
+        config.d_out = self.d_out.map_or(Ok(d_in), |d| whole("dOut", d))?;
+        config.transcoder = self.transcoder;
+        config.skip = self.skip;
+        config.apply_b_dec_to_input = self.apply_b_dec_to_input.unwrap_or(config.apply_b_dec_to_input && !self.transcoder);
+        config.l1_weighted = self.l1_weighted.unwrap_or(config.l1_weighted);
+        config.normalize_activations = sae::Normalization::parse(&self.normalize_activations)?;
+        if let Some(unit) = &self.loss_unit {
+            config.loss_unit = match unit.as_str() {
+                "mean" => sae::Unit::Mean,
+                "sum" => sae::Unit::Sum,
+                other => return Err(LabError::setting("lossUnit", format!("{other:?}"), "\"mean\" or \"sum\"")),
+            };
+        }
+        config.extras = self.extras.clone();
+        if config.architecture == sae::Kind::Matryoshka && config.extras.matryoshka_widths.is_empty() {
+            config.extras.matryoshka_widths = [d_sae / 16, d_sae / 4, d_sae].into_iter().filter(|&w| w > 0).collect();
+        }
+        Ok(config)
+    }
 
-impl SaeWeights {
-    pub fn into_weights(self) -> Result<Weights> {
-        let host = |t: Tensor| HostTensor::new(t.data, t.shape);
-        Ok(Weights { w_enc: host(self.w_enc)?, b_enc: host(self.b_enc)?, w_dec: self.w_dec.map(host).transpose()?, b_dec: host(self.b_dec)? })
+    pub fn init(&self) -> Result<sae::Init> {
+        let init = self.init.unwrap_or(sae::Init::of(sae::Kind::parse(&self.architecture)?));
+        let norm = init.decoder_norm.unwrap_or(1.0);
+        check_setting(norm > 0.0 && norm <= 1e6, "init.decoderNorm", norm, "above 0")?;
+        Ok(init)
+    }
+
+    /// Under SAELens's names.
+    pub fn weights(self) -> Result<Option<BTreeMap<String, HostTensor>>> {
+        let host = |(name, t): (String, Tensor)| Ok((name, HostTensor::new(t.data, t.shape)?));
+        self.weights.map(|weights| weights.into_iter().map(host).collect()).transpose()
     }
 }
 

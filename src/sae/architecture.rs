@@ -1,0 +1,145 @@
+//! What every architecture can do: features of an input, the output from features, and one
+//! hand-derived training step.
+
+use std::rc::Rc;
+
+use burn::tensor::Tensor;
+
+use super::affine::Affine;
+use super::config::Kind;
+
+/// A tensor under SAELens's name for it. Biases and thresholds are rows `[1, n]`.
+#[derive(Clone)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub value: Tensor<2>,
+}
+
+/// What SAELens keeps of a trained SAE: the architecture it is saved as, and its tensors.
+pub struct Saved {
+    pub architecture: Kind,
+    pub apply_b_dec_to_input: bool,
+    pub rescale_acts_by_decoder_norm: bool,
+    pub tensors: Vec<Parameter>,
+}
+
+/// One file per architecture implements this. Shapes: x `[batch, d_in]`, features `[batch, d_sae]`,
+/// output `[batch, d_out]`.
+pub trait Architecture {
+    fn kind(&self) -> Kind;
+
+    /// The encoder's and decoder's matrices and biases, which all architectures have.
+    fn affine(&self) -> &Affine;
+
+    /// Feature activations of `x`, as an SAE in use gives them (a batch top-k by its threshold).
+    fn encode(&self, x: Tensor<2>) -> Tensor<2>;
+
+    /// The output from features; what a skip transcoder adds from `x` is not part of it.
+    fn decode(&self, features: Tensor<2>) -> Tensor<2> {
+        self.affine().decode(features)
+    }
+
+    /// What is trained, in a fixed order.
+    fn parameters(&self) -> Vec<Parameter>;
+
+    /// The same architecture with other parameters, in the order of [`Architecture::parameters`],
+    /// brought back into their range (a threshold is not negative).
+    fn with_parameters(&self, parameters: Vec<Tensor<2>>) -> Rc<dyn Architecture>;
+
+    /// What training keeps beside the parameters (a running threshold).
+    fn buffers(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// The same architecture with other buffers, in the order of [`Architecture::buffers`].
+    /// Called only where there are any.
+    fn with_buffers(&self, _buffers: Vec<Tensor<2>>) -> Rc<dyn Architecture> {
+        unreachable!("an architecture without buffers is given none")
+    }
+
+    /// Loss terms on a batch and the gradient of the total with respect to each parameter.
+    fn step(&self, batch: &Batch) -> Step;
+
+    /// The SAE for inputs that are not multiplied by `scale` any more:
+    /// `encode(x)` of the result is `encode(scale · x)` of this one, its output is divided by `scale`.
+    fn with_scale_folded(&self, scale: f64) -> Rc<dyn Architecture> {
+        let folded = self.parameters().into_iter().map(|Parameter { name, value }| match name {
+            "W_enc" => value * scale,
+            "W_dec" | "b_dec" => value / scale,
+            _ => value,
+        });
+        self.with_parameters(folded.collect())
+    }
+
+    /// What a SAELens file of this SAE holds.
+    fn saved(&self) -> Saved {
+        Saved {
+            architecture: self.kind(),
+            apply_b_dec_to_input: self.affine().subtract_b_dec,
+            rescale_acts_by_decoder_norm: false,
+            tensors: self.parameters(),
+        }
+    }
+}
+
+/// One batch as the architecture sees it, with what the loss needs to know.
+pub struct Batch {
+    /// What the encoder reads, normalised `[batch, d_in]`.
+    pub x: Tensor<2>,
+    /// What the output should be `[batch, d_out]`: `x` itself for an SAE without normalisation.
+    pub target: Tensor<2>,
+    /// Turns the decoder's output into the target's units: `y · scale + shift`, `[batch, 1]` each.
+    pub denormalize: Option<(Tensor<2>, Tensor<2>)>,
+    /// The coefficient of the sparsity term, at this step.
+    pub coefficient: f64,
+    /// 1 for every latent that counts as dead, else 0, `[1, d_sae]`; `None` when none can be.
+    pub dead: Option<Tensor<2>>,
+    /// Coefficient of the auxiliary top-k loss; 0 for none. Needs `dead`.
+    pub aux_k: f64,
+    /// Ghost gradients for dead latents. Needs `dead`.
+    pub ghost: bool,
+}
+
+impl Batch {
+    /// A plain batch: reconstruct `x`.
+    pub fn new(x: Tensor<2>, coefficient: f64) -> Self {
+        Self { target: x.clone(), x, denormalize: None, coefficient, dead: None, aux_k: 0.0, ghost: false }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.x.dims()[0]
+    }
+
+    /// `x̂ − target` for the decoder's output `y`.
+    pub fn residual(&self, y: Tensor<2>) -> Tensor<2> {
+        match &self.denormalize {
+            Some((scale, shift)) => y * scale.clone() + shift.clone() - self.target.clone(),
+            None => y - self.target.clone(),
+        }
+    }
+
+    /// The gradient with respect to `y` from the one with respect to `x̂`.
+    pub fn d_output(&self, d_x_hat: Tensor<2>) -> Tensor<2> {
+        match &self.denormalize {
+            Some((scale, _)) => d_x_hat * scale.clone(),
+            None => d_x_hat,
+        }
+    }
+}
+
+/// The terms of one batch's loss, each a tensor `[1]` on the device, and the gradients. The total
+/// is `recon + coefficient · sparsity + Σ extra`.
+pub struct Step {
+    /// The squared error, in the config's unit.
+    pub recon: Tensor<1>,
+    /// The sparsity term without its coefficient; 0 for the top-k family.
+    pub sparsity: Tensor<1>,
+    /// Further terms under SAELens's names, their coefficients included.
+    pub extra: Vec<(String, Tensor<1>)>,
+    /// In how many rows each latent is active, `[1, d_sae]`.
+    pub fired: Tensor<2>,
+    /// In the order of [`Architecture::parameters`].
+    pub gradients: Vec<Tensor<2>>,
+    /// In the order of [`Architecture::buffers`].
+    pub buffers: Vec<Tensor<2>>,
+}

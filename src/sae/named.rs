@@ -1,0 +1,65 @@
+//! Weights by name, on their way into an architecture.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::error::{LabError, Result, code};
+use crate::tensors::{HostTensor, upload};
+
+/// Host tensors under SAELens's names. Each is taken once, with the shape it must have.
+pub struct Named {
+    tensors: BTreeMap<String, HostTensor>,
+    device: Device,
+}
+
+impl Named {
+    pub fn new(tensors: BTreeMap<String, HostTensor>, device: &Device) -> Self {
+        Self { tensors, device: device.clone() }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    pub fn peek(&self, name: &str) -> Option<&HostTensor> {
+        self.tensors.get(name)
+    }
+
+    /// A matrix of exactly `[rows, columns]`.
+    pub fn matrix(&mut self, name: &str, [rows, columns]: [usize; 2]) -> Result<Tensor<2>> {
+        let tensor = self.take(name)?;
+        tensor.expect_shape(name, &[rows, columns])?;
+        Ok(upload(tensor.data, [rows, columns], &self.device))
+    }
+
+    /// A vector of `n`, as a row `[1, n]`.
+    pub fn row(&mut self, name: &str, n: usize) -> Result<Tensor<2>> {
+        let tensor = self.take(name)?;
+        tensor.expect_shape(name, &[n])?;
+        Ok(upload(tensor.data, [1, n], &self.device))
+    }
+
+    pub fn take(&mut self, name: &str) -> Result<HostTensor> {
+        let tensor = self.tensors.remove(name).ok_or_else(|| {
+            LabError::new(code::BAD_FILE, format!("The weights lack {name}."), "Use complete weights of this architecture, under SAELens's names.")
+        })?;
+        if tensor.data.iter().any(|x| !x.is_finite()) {
+            return Err(LabError::new(
+                code::NOT_FINITE,
+                format!("{name} holds values that are no numbers."),
+                "Use the weights of a run that did not diverge.",
+            ));
+        }
+        Ok(tensor)
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Names that nobody took.
+    pub fn left(&self) -> Vec<String> {
+        self.tensors.keys().cloned().collect()
+    }
+}
