@@ -4,6 +4,7 @@ mod edits;
 mod errors;
 mod generate;
 mod gpt2;
+mod quality;
 mod sae;
 mod support;
 mod tokenizer;
