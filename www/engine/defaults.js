@@ -57,10 +57,17 @@ const collect = Object.freeze({
 });
 
 /**
- * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn.
+ * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn. What is null follows the
+ * architecture's own convention: the notebooks' for tied and untied, SAELens's else.
  * @type {Readonly<import("./types.js").SaeSettings>}
  */
-const createSae = Object.freeze({ architecture: "tied", dIn: null, dSae: null, seed: 0, weights: null });
+const createSae = Object.freeze({
+  architecture: "tied", dIn: null, dSae: null, dOut: null, seed: 0, weights: null, init: null,
+  lossUnit: null, l1Weighted: null, applyBDecToInput: null, normalizeActivations: "none", transcoder: false, skip: false,
+  k: 32, rescaleActsByDecoderNorm: true, topkThresholdLr: 0.01, matryoshkaWidths: null, matryoshkaAuxLoss: false,
+  jumpreluInitThreshold: 0.01, jumpreluBandwidth: 0.05, jumpreluPenalty: "step", jumpreluTanhScale: 4, jumpreluSteToInput: false,
+  jumpreluTargetL0: 32, preActLossCoefficient: 0,
+});
 
 /** @type {Readonly<import("./types.js").TrainSettings>} */
 const train = Object.freeze({

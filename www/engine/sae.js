@@ -162,13 +162,27 @@ export class Sae {
  */
 export async function createSae(client, options) {
   const { settings } = take("createSae", defaults.createSae, options);
-  const { weights: given, ...rest } = settings;
+  const { weights: given, architecture, dIn: width, dSae: latents, dOut, seed, init, lossUnit, l1Weighted, applyBDecToInput, normalizeActivations, transcoder, skip, ...extras } = settings;
   const weights = given === null ? null : toWeights("createSae", given);
-  const [rows = null, columns = null] = weights?.W_enc.shape ?? [];
-  const dIn = required("createSae", "dIn", settings.dIn ?? rows);
-  const dSae = settings.dSae ?? columns ?? 4 * dIn;
-  const sent = { ...rest, dIn, dSae, ...(weights === null ? {} : { weights }) };
+  const [rows = null, columns = null] = weights?.W_enc?.shape ?? [];
+  const dIn = required("createSae", "dIn", width ?? rows);
+  const dSae = latents ?? columns ?? 4 * dIn;
+  const { matryoshkaWidths, ...others } = extras;
+  const sent = {
+    architecture, dIn, dSae, seed, normalizeActivations, transcoder, skip,
+    ...present({ dOut, weights, init, lossUnit, l1Weighted, applyBDecToInput }),
+    extras: { ...others, matryoshkaWidths: matryoshkaWidths === null ? [] : [...toIds("createSae", "width of “matryoshkaWidths”", matryoshkaWidths)] },
+  };
   return new Sae(client, await client.call("createSae", [sent]).result);
+}
+
+/**
+ * Without what is null.
+ *
+ * @param {Record<string, unknown>} options
+ */
+function present(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
 }
 
 /**
