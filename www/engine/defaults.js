@@ -83,6 +83,9 @@ const train = Object.freeze({
   continue: false,
 });
 
+/** `target` not given is the input itself. @type {Readonly<import("./types.js").LossSettings>} */
+const loss = Object.freeze({ l1: 5e-4, target: null, dead: Object.freeze(/** @type {number[]} */ ([])), auxKCoefficient: 0, ghost: false });
+
 /** @type {Readonly<import("./types.js").TopFeaturesSettings>} */
 const topFeatures = Object.freeze({ k: 20, skipPosition0: false, by: "score" });
 
@@ -97,5 +100,5 @@ const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, train, topFeatures, examples, heatmap, direction,
+  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction,
 });

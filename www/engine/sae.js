@@ -108,6 +108,20 @@ export class Sae {
     return new DeviceArray(this.#client, await this.#client.call("decode", [this.#id(), this.#operand("decode", features)]).result);
   }
 
+  /**
+   * The loss on some rows and the gradient of every parameter, without a step.
+   *
+   * @param {DeviceArray | import("./types.js").TensorLike} acts  [rows, dIn]
+   * @param {Partial<import("./types.js").LossSettings>} [options]
+   * @returns {Promise<import("./types.js").Loss>}
+   */
+  async loss(acts, options) {
+    const { settings } = take("loss", defaults.loss, options);
+    const { target, dead, ...rest } = settings;
+    const sent = { ...rest, dead: [...toIds("loss", "latent of “dead”", dead)] };
+    return this.#client.call("loss", [this.#id(), this.#operand("loss", acts), target === null ? null : this.#operand("loss", target), sent]).result;
+  }
+
   /** W_enc [dIn, dSae], b_enc [dSae], W_dec [dSae, dIn] (for a tied SAE too), b_dec [dIn]. @returns {Promise<import("./types.js").Weights>} */
   async weights() {
     return this.#client.call("weights", [this.#id()]).result;

@@ -192,6 +192,14 @@
  */
 
 /**
+ * `dead` names the latents that count as dead, for the auxiliary top-k loss (`auxKCoefficient` above 0) or ghost gradients.
+ * @typedef {{l1: number, target: import("./acts.js").DeviceArray | TensorLike | null, dead: readonly number[], auxKCoefficient: number, ghost: boolean}} LossSettings
+ *
+ * `terms.recon` and `terms.l1` are in the SAE's loss unit, `l1` without its coefficient; further terms, by SAELens's names, have theirs.
+ * @typedef {{terms: {recon: number, l1: number, [name: string]: number}, nActive: number, gradients: Record<string, Tensor>}} Loss
+ */
+
+/**
  * @typedef {{k: number, skipPosition0: boolean, by: "score" | "frequency" | "mean" | "max"}} TopFeaturesSettings
  * @typedef {{rows: number, alive: number, features: {feature: number, meanActive: number, frequency: number, mean: number, max: number}[]}} TopFeatures
  * @typedef {{feature: number | null, k: number, skipPosition0: boolean, context: number}} ExamplesSettings
