@@ -98,7 +98,25 @@ const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 1
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
 const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
+/** `target` is for transcoders. @type {Readonly<import("./types.js").QualitySettings>} */
+const quality = Object.freeze({ skipPosition0: false, skipSpecial: false, target: null });
+
+/** What is null follows the SAE's own metadata; a hook that it does not know has to be given. @type {Readonly<import("./types.js").SplicedSettings>} */
+const spliced = Object.freeze({
+  hook: null,
+  outHook: null,
+  center: null,
+  prependBos: null,
+  contextSize: null,
+  skipSpecial: true,
+  skipPosition0: false,
+  keepError: false,
+  withoutFeatures: Object.freeze(/** @type {number[]} */ ([])),
+  ablateSkipped: true,
+});
+
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction,
+  quality, spliced,
 });
