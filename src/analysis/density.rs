@@ -11,8 +11,8 @@ const BINS_PER_DECADE: usize = 4;
 /// Figures of every latent over some rows.
 ///
 /// `1 / rows` is the smallest density that can be seen: "dead" means nothing until the rows are
-/// several times the reciprocal of the density that one cares about (res-jb's rarest useful latents
-/// are active on 1 row in 10⁵), and repeated rows do not count.
+/// several times the reciprocal of the density that one cares about (SAEDashboard draws its line at 10⁻⁶),
+/// and repeated rows do not count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {
     pub rows: usize,

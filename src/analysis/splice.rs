@@ -46,8 +46,8 @@ pub struct SplicedSettings {
 }
 
 /// Means over positions, in nats. Each score is 1 where the SAE costs nothing and 0 where it is no better than
-/// the ablation; `None` where the ablation costs nothing. On the residual stream zero ablation
-/// leaves so little of the model that nearly every SAE scores above 0.95: look at `delta_ce`.
+/// the ablation; `None` where the ablation costs nothing. On the residual stream the
+/// score against zero ablation flatters (OpenAI's SAEs reach 0.985–0.999 at 0.01–0.09 nats): look at `delta_ce`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spliced {

@@ -11,6 +11,7 @@ use sae_lab::progress::Uninterrupted;
 use sae_lab::rng::Rng;
 use sae_lab::sae::{Config, Inference, Kind, Sae};
 use sae_lab::tensors::{HostTensor, read, upload, upload_indices};
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 
 use crate::support::{assert_close_f64, ids, json, model, numbers};
@@ -439,6 +440,54 @@ fn sequences_of_any_length_together_are_each_on_its_own() {
             assert_close_f64("cross-entropy", ours, theirs / predictions as f64, 1e-6);
         }
         assert!(together.kl_sae > 0.0 && (together.kl_zero - kl[1] / together.positions as f64).abs() < 0.01 * together.kl_zero);
+    }
+}
+
+/// One block of random weights, 8 dimensions, and a vocabulary whose logits do not fit at once.
+fn model_with_large_vocabulary(d_vocab: usize) -> Gpt2 {
+    let config = format!(r#"{{"vocab_size":{d_vocab},"n_positions":256,"n_embd":8,"n_layer":1,"n_head":2}}"#);
+    let mut rng = Rng::new(20);
+    let shapes: [(&str, Vec<usize>); 16] = [
+        ("wte.weight", vec![d_vocab, 8]),
+        ("wpe.weight", vec![256, 8]),
+        ("h.0.ln_1.weight", vec![8]),
+        ("h.0.ln_1.bias", vec![8]),
+        ("h.0.attn.c_attn.weight", vec![8, 24]),
+        ("h.0.attn.c_attn.bias", vec![24]),
+        ("h.0.attn.c_proj.weight", vec![8, 8]),
+        ("h.0.attn.c_proj.bias", vec![8]),
+        ("h.0.ln_2.weight", vec![8]),
+        ("h.0.ln_2.bias", vec![8]),
+        ("h.0.mlp.c_fc.weight", vec![8, 32]),
+        ("h.0.mlp.c_fc.bias", vec![32]),
+        ("h.0.mlp.c_proj.weight", vec![32, 8]),
+        ("h.0.mlp.c_proj.bias", vec![8]),
+        ("ln_f.weight", vec![8]),
+        ("ln_f.bias", vec![8]),
+    ];
+    let bytes: Vec<Vec<u8>> =
+        shapes.iter().map(|(_, shape)| rng.symmetric(shape.iter().product(), 1.0).iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let views = shapes.iter().zip(&bytes).map(|((name, shape), bytes)| (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    let file = safetensors::serialize(views, None).unwrap();
+    let config = sae_lab::gpt2::Config::from_json(config.as_bytes()).unwrap();
+    block_on(Gpt2::load(config, &file, &Device::flex(), &Uninterrupted)).unwrap()
+}
+
+#[test]
+fn a_large_vocabulary_is_unembedded_in_parts() {
+    let model = model_with_large_vocabulary(30_000);
+    let sequences = random_sequences(&model, &[180, 150, 7], 2);
+    let point = HookPoint::new(0, Site::ResidMid);
+    for view in [View::TransformerLens, View::HuggingFace] {
+        let ours = splice(&model, &scaled_identity(8, 0.5, vec![0.1; 8]), &sequences, &at(point, view));
+        assert_eq!((ours.positions, ours.predictions), (337, 334));
+        let mean_of = |change: &dyn Fn(&mut [f32])| {
+            let total: f64 = sequences.iter().map(|ids| replaced_loss(&model, ids, view, point, change) * (ids.len() - 1) as f64).sum();
+            total / 334.0
+        };
+        assert_close_f64("clean", ours.ce_clean, mean_of(&|_| ()), 1e-6);
+        assert_close_f64("with the SAE", ours.ce_sae, mean_of(&|x| x.iter_mut().for_each(|x| *x = 0.5 * *x + 0.1)), 1e-6);
+        assert_close_f64("zero", ours.ce_zero, mean_of(&|x| x.fill(0.0)), 1e-6);
     }
 }
 
