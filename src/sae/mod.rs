@@ -96,6 +96,16 @@ impl Sae {
         Inference::new(architecture, self.config.normalize_activations)
     }
 
+    /// Rows and their target as a step of training reads them: scaled and normalised.
+    pub fn batch(&self, x: Tensor<2>, target: Tensor<2>, coefficient: f64) -> Batch {
+        let (x, target) = match self.input_scale {
+            1.0 => (x, target),
+            scale => (x * scale, target * scale),
+        };
+        let (x, denormalize) = normalize(self.config.normalize_activations, x);
+        Batch { target, denormalize, ..Batch::new(x, coefficient) }
+    }
+
     /// `Err` unless `width` is what this SAE encodes.
     pub fn check_width(&self, width: usize) -> Result<()> {
         check_width(width, self.config.d_in)

@@ -4,6 +4,7 @@
 //! their defaults live in `www/engine/defaults.js`.
 
 mod convert;
+mod loss;
 mod objects;
 mod options;
 mod panic;

@@ -57,10 +57,17 @@ const collect = Object.freeze({
 });
 
 /**
- * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn.
+ * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn. What is null follows the
+ * architecture's own convention: the notebooks' for tied and untied, SAELens's else.
  * @type {Readonly<import("./types.js").SaeSettings>}
  */
-const createSae = Object.freeze({ architecture: "tied", dIn: null, dSae: null, seed: 0, weights: null });
+const createSae = Object.freeze({
+  architecture: "tied", dIn: null, dSae: null, dOut: null, seed: 0, weights: null, init: null,
+  lossUnit: null, l1Weighted: null, applyBDecToInput: null, normalizeActivations: "none", transcoder: false, skip: false,
+  k: 32, rescaleActsByDecoderNorm: true, topkThresholdLr: 0.01, matryoshkaWidths: null, matryoshkaAuxLoss: false,
+  jumpreluInitThreshold: 0.01, jumpreluBandwidth: 0.05, jumpreluPenalty: "step", jumpreluTanhScale: 4, jumpreluSteToInput: false,
+  jumpreluTargetL0: 32, preActLossCoefficient: 0,
+});
 
 /** @type {Readonly<import("./types.js").TrainSettings>} */
 const train = Object.freeze({
@@ -76,6 +83,9 @@ const train = Object.freeze({
   continue: false,
 });
 
+/** `target` not given is the input itself. @type {Readonly<import("./types.js").LossSettings>} */
+const loss = Object.freeze({ l1: 5e-4, target: null, dead: Object.freeze(/** @type {number[]} */ ([])), auxKCoefficient: 0, ghost: false });
+
 /** @type {Readonly<import("./types.js").TopFeaturesSettings>} */
 const topFeatures = Object.freeze({ k: 20, skipPosition0: false, by: "score" });
 
@@ -90,5 +100,5 @@ const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, train, topFeatures, examples, heatmap, direction,
+  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction,
 });

@@ -18,6 +18,7 @@ export const METHODS = new Map([
   ["release", { checkpoint: false }],
   ["createSae", { checkpoint: false }],
   ["train", { checkpoint: true }],
+  ["loss", { checkpoint: false }],
   ["saeInfo", { checkpoint: false }],
   ["weights", { checkpoint: false }],
   ["encode", { checkpoint: false }],

@@ -133,10 +133,41 @@
  */
 
 /**
- * @typedef {{W_enc: TensorLike, b_enc: TensorLike, W_dec?: TensorLike, b_dec: TensorLike}} WeightsLike
- * @typedef {{W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, b_dec: Tensor}} Weights
- * @typedef {{architecture: string, dIn: number | null, dSae: number | null, seed: number, weights: WeightsLike | null}} SaeSettings
- * @typedef {{architecture: string, dIn: number, dSae: number, parameters: number, seed: number}} SaeConfig
+ * @typedef {"W_enc" | "W_dec" | "b_enc" | "b_dec" | "W_skip" | "threshold" | "b_gate" | "b_mag" | "r_mag"} WeightName  SAELens's names
+ * @typedef {Partial<Record<WeightName | "topk_threshold", TensorLike>>} WeightsLike
+ * @typedef {Partial<Record<WeightName, Tensor>> & {W_enc: Tensor, W_dec: Tensor, b_dec: Tensor}} Weights
+ * @typedef {"tied" | "untied" | "standard" | "topk" | "batchtopk" | "jumprelu" | "gated" | "matryoshka_batchtopk"} ArchitectureName
+ * @typedef {"none" | "expected_average_only_in" | "constant_norm_rescale" | "layer_norm"} Normalization  SAELens's names
+ *
+ * The settings that only some architectures have, with SAELens's meanings.
+ * @typedef {object} SaeExtras
+ * @property {number} k  active latents per row (topk), or in the mean over a batch (batchtopk, matryoshka_batchtopk)
+ * @property {boolean} rescaleActsByDecoderNorm  top-k kinds: pre-activations count times the norm of their decoder row
+ * @property {number} topkThresholdLr  batch top-k: how fast the running threshold follows
+ * @property {boolean} matryoshkaAuxLoss  dead latents reconstruct the error of their own level
+ * @property {number} jumpreluInitThreshold
+ * @property {number} jumpreluBandwidth
+ * @property {"step" | "tanh" | "quadratic"} jumpreluPenalty
+ * @property {number} jumpreluTanhScale
+ * @property {boolean} jumpreluSteToInput
+ * @property {number} jumpreluTargetL0
+ * @property {number} preActLossCoefficient  on dead latents; 0 for none
+ *
+ * How the weights start. Kaiming: U(±√(6/fan_in)); kaiming-linear: U(±√(3/fan_in)); normal: N(0, 1/fan_in).
+ * @typedef {"kaiming" | "kaiming-linear" | "normal" | "transposed"} InitLaw
+ * @typedef {{encoder: InitLaw, decoder: InitLaw, decoderNorm: number | null, encoderBias: "zeros" | "torch-linear"}} Init
+ *
+ * `lossUnit` "mean": both loss terms are means over batch and their last dimension; "sum": sums over it.
+ * @typedef {SaeExtras & {matryoshkaWidths: readonly number[] | null, architecture: ArchitectureName | string, dIn: number | null, dSae: number | null,
+ *   dOut: number | null, seed: number, weights: WeightsLike | null, init: Init | null, lossUnit: "mean" | "sum" | null, l1Weighted: boolean | null,
+ *   applyBDecToInput: boolean | null, normalizeActivations: Normalization, transcoder: boolean, skip: boolean}} SaeSettings
+ *
+ * What an SAE was made for, as far as that is known.
+ * @typedef {{modelName: string | null, hookName: string | null, hookNameOut: string | null, hookHeadIndex: number | null, prependBos: boolean | null,
+ *   contextSize: number | null, center: boolean | null, datasetPath: string | null, other: Record<string, unknown>}} SaeMetadata
+ * @typedef {SaeExtras & {matryoshkaWidths: number[], architecture: ArchitectureName, dIn: number, dSae: number, dOut: number, parameters: number, seed: number,
+ *   applyBDecToInput: boolean, normalizeActivations: Normalization, reshapeHookZ: boolean, transcoder: boolean, skip: boolean,
+ *   lossUnit: "mean" | "sum", l1Weighted: boolean, metadata: SaeMetadata}} SaeConfig
  */
 
 /**
@@ -158,6 +189,14 @@
  * @typedef {{epoch: number, total: number, recon: number, l1: number, fracActive: number, nActive: number, steps: number}} Epoch
  * @typedef {{epochs: Epoch[], stopped: boolean}} TrainResult
  * @typedef {{config: SaeConfig, epochsTrained: number, stepsTrained: number, history: Epoch[]}} SaeInfo
+ */
+
+/**
+ * `dead` names the latents that count as dead, for the auxiliary top-k loss (`auxKCoefficient` above 0) or ghost gradients.
+ * @typedef {{l1: number, target: import("./acts.js").DeviceArray | TensorLike | null, dead: readonly number[], auxKCoefficient: number, ghost: boolean}} LossSettings
+ *
+ * `terms.recon` and `terms.l1` are in the SAE's loss unit, `l1` without its coefficient; further terms, by SAELens's names, have theirs.
+ * @typedef {{terms: {recon: number, l1: number, [name: string]: number}, nActive: number, gradients: Record<string, Tensor>}} Loss
  */
 
 /**
