@@ -2,6 +2,7 @@
 
 mod edits;
 mod errors;
+mod files;
 mod generate;
 mod gpt2;
 mod sae;
