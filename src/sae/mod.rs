@@ -12,15 +12,21 @@ use crate::tensors::HostTensor;
 pub mod adam;
 mod affine;
 mod architecture;
+mod batchtopk;
 pub mod config;
 mod dead;
 pub mod files;
+mod gated;
 mod inference;
 pub mod init;
+mod jumprelu;
+mod matryoshka;
 mod named;
 mod relu;
+mod select;
 mod standard;
 mod tied;
+mod topk;
 pub mod train;
 
 pub use affine::Affine;
@@ -117,7 +123,11 @@ fn build(config: &Config, weights: &mut Named) -> Result<Rc<dyn Architecture>> {
     Ok(match config.architecture {
         Kind::Tied => Rc::new(tied::Tied::new(config, weights)?),
         Kind::Untied | Kind::Standard => Rc::new(standard::Standard::new(config, weights)?),
-        other => return Err(LabError::setting("architecture", other.name(), "one that is there already")),
+        Kind::TopK => Rc::new(topk::TopK::new(config, weights)?),
+        Kind::BatchTopK => Rc::new(batchtopk::BatchTopK::new(config, weights)?),
+        Kind::JumpRelu => Rc::new(jumprelu::JumpRelu::new(config, weights)?),
+        Kind::Gated => Rc::new(gated::Gated::new(config, weights)?),
+        Kind::Matryoshka => Rc::new(matryoshka::Matryoshka::new(config, weights)?),
     })
 }
 
