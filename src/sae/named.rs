@@ -20,9 +20,10 @@ impl Named {
         Self { tensors, uploaded: BTreeMap::new(), device: device.clone() }
     }
 
-    /// Tensors on the device, checked for values that are no numbers; vectors as rows `[1, n]`.
-    pub fn uploaded(uploaded: BTreeMap<String, Tensor<2>>, device: &Device) -> Self {
-        Self { tensors: BTreeMap::new(), uploaded, device: device.clone() }
+    /// With tensors that are on the device and were checked for values that are no numbers; vectors as
+    /// rows `[1, n]`.
+    pub fn with_uploaded(self, uploaded: BTreeMap<String, Tensor<2>>) -> Self {
+        Self { uploaded, ..self }
     }
 
     pub fn has(&self, name: &str) -> bool {

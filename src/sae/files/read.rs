@@ -11,7 +11,7 @@ use super::{CFG, SPARSITY, WEIGHTS, bad, read_config};
 use crate::error::{LabError, Result, code};
 use crate::sae::config::{Config, Kind};
 use crate::sae::{Named, Sae};
-use crate::tensors::upload;
+use crate::tensors::{HostTensor, upload};
 
 /// What SAELens's list of releases says about an SAE beside its files.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,8 +42,8 @@ pub struct Loader {
     waiting: VecDeque<(String, Tensor)>,
     values: Vec<f32>,
     uploaded: BTreeMap<String, DeviceTensor<2>>,
-    /// SAELens's running threshold of a batch top-k in training.
-    threshold: Option<f32>,
+    /// What is not uploaded as it is: SAELens's running threshold of a batch top-k in training.
+    host: BTreeMap<String, HostTensor>,
 }
 
 impl Loader {
@@ -62,7 +62,7 @@ impl Loader {
         tensors.sort_by_key(|(_, t)| t.start);
         let parts = tensors.iter().map(|(name, t)| Part { name: name.clone(), start: t.start, end: t.end }).collect();
         let waiting = tensors.into();
-        Ok(Self { config, input_scale, device: device.clone(), parts, waiting, values: Vec::new(), uploaded: BTreeMap::new(), threshold: None })
+        Ok(Self { config, input_scale, device: device.clone(), parts, waiting, values: Vec::new(), uploaded: BTreeMap::new(), host: BTreeMap::new() })
     }
 
     pub fn config(&self) -> &Config {
@@ -130,7 +130,7 @@ impl Loader {
                 return Ok(());
             }
             "topk_threshold" => {
-                self.threshold = values.first().copied();
+                self.host.insert(name, HostTensor { shape: vec![values.len()], data: values });
                 return Ok(());
             }
             "log_threshold" => {
@@ -155,24 +155,16 @@ impl Loader {
         if let Some((name, _)) = self.waiting.front() {
             return Err(bad(format!("{WEIGHTS}: {name} was not read to its end.")));
         }
-        let mut sae = Sae::from_named(self.config, Named::uploaded(self.uploaded, &self.device))?;
-        if let Some(threshold) = self.threshold {
-            let buffers = sae.architecture.buffers().into_iter().map(|b| match b.name {
-                "topk_threshold" => b.value.full_like(threshold),
-                _ => b.value,
-            });
-            let buffers: Vec<_> = buffers.collect();
-            if !buffers.is_empty() {
-                sae.architecture = sae.architecture.with_buffers(buffers);
-            }
-        }
+        let mut sae = Sae::from_named(self.config, Named::new(self.host, &self.device).with_uploaded(self.uploaded))?;
         sae.input_scale = self.input_scale;
         Ok(sae)
     }
 }
 
+type Shapes = Vec<(&'static str, Vec<usize>)>;
+
 /// The tensors that an SAE of this configuration has, and those that a file may hold besides.
-fn expected(config: &Config, header: &Header) -> (Vec<(&'static str, Vec<usize>)>, Vec<(&'static str, Vec<usize>)>) {
+fn expected(config: &Config, header: &Header) -> (Shapes, Shapes) {
     let Config { d_in, d_out, d_sae, .. } = *config;
     let mut needed = vec![("W_enc", vec![d_in, d_sae]), ("W_dec", vec![d_sae, d_out]), ("b_dec", vec![d_out])];
     let mut allowed = vec![("scaling_factor", vec![d_sae])];
