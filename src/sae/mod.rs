@@ -15,6 +15,7 @@ mod architecture;
 mod batchtopk;
 pub mod config;
 mod dead;
+pub mod files;
 mod gated;
 mod inference;
 pub mod init;
@@ -51,6 +52,8 @@ pub struct Sae {
     pub training: bool,
     /// The sparsity coefficient that the run in flight shall use from its next step on.
     pub coefficient: Cell<Option<f64>>,
+    /// `log10(how often each latent is active + 1e-10)`, `[d_sae]`, where that is known: SAELens's sparsity file.
+    pub log_sparsity: Option<Vec<f32>>,
 }
 
 impl Sae {
@@ -62,9 +65,13 @@ impl Sae {
     }
 
     /// An SAE with the given weights under SAELens's names: vectors `[n]`, matrices as in [`Affine`].
-    pub fn from_weights(mut config: Config, weights: BTreeMap<String, HostTensor>, device: &Device) -> Result<Self> {
+    pub fn from_weights(config: Config, weights: BTreeMap<String, HostTensor>, device: &Device) -> Result<Self> {
+        Self::from_named(config, Named::new(weights, device))
+    }
+
+    /// As [`Sae::from_weights`], from tensors that may be on the device already.
+    pub fn from_named(mut config: Config, mut named: Named) -> Result<Self> {
         config.check()?;
-        let mut named = Named::new(weights, device);
         let architecture = build(&config, &mut named)?;
         if let Some(stranger) = named.left().first() {
             return Err(LabError::new(
@@ -74,7 +81,16 @@ impl Sae {
             ));
         }
         config.parameters = architecture.parameters().iter().map(|p| p.value.dims().iter().product::<usize>()).sum();
-        Ok(Self { architecture, config, input_scale: 1.0, history: Vec::new(), optimizer: None, training: false, coefficient: Cell::new(None) })
+        Ok(Self {
+            architecture,
+            config,
+            input_scale: 1.0,
+            history: Vec::new(),
+            optimizer: None,
+            training: false,
+            coefficient: Cell::new(None),
+            log_sparsity: None,
+        })
     }
 
     /// The SAE as it is used on activations.

@@ -4,6 +4,7 @@
 //! their defaults live in `www/engine/defaults.js`.
 
 mod convert;
+mod files;
 mod loss;
 mod objects;
 mod options;

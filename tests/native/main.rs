@@ -4,6 +4,7 @@ mod architectures;
 mod by_hand;
 mod edits;
 mod errors;
+mod files;
 mod generate;
 mod gpt2;
 mod gradients;
