@@ -92,7 +92,8 @@ impl Settings {
                 Penalty { value, d_step: Some(over * (c * s * 4.0 / self.target_l0)), d_features: None }
             }
             JumpPenalty::Tanh => {
-                let tanh = (features.clone() * norms.clone() * self.tanh_scale).tanh();
+                // From 10 on it is 1; a GPU's own, made of exponentials, is no number for large ones.
+                let tanh = (features.clone() * norms.clone() * self.tanh_scale).clamp_max(10.0).tanh();
                 let slope = (-tanh.clone().square() + 1.0) * (c * s * self.tanh_scale);
                 let d_norms = (slope.clone() * features.clone()).sum_dim(0);
                 Penalty { value: tanh.sum() * s, d_step: None, d_features: Some((slope * norms.clone(), d_norms)) }

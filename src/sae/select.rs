@@ -7,8 +7,10 @@
 //! and not be exact where a row's values differ by more than 2^31 in size.
 //!
 //! A count is 3 dispatches over all values (compare, to float, sum; one more for a whole matrix) and
-//! 3–4 over one value per row. burn's own `topk` inserts one value after another, and its `sort`
-//! runs on the host.
+//! 3–4 over one value per row: 208 dispatches for [`largest_positive`] (239 for a matrix), about 250
+//! for [`largest`]. On one core of a 2.1 GHz Xeon the 32 largest of each row of 256 × 1536 take 6.5 ms; a
+//! product of 256 × 96 and 96 × 1536 takes 2.5. Counts are f32, exact for a `k` of up to 2^24. burn's own
+//! `topk` inserts one value after another, and its `sort` runs on the host.
 
 use burn::tensor::Tensor;
 
@@ -21,10 +23,11 @@ pub enum Per {
     Matrix,
 }
 
-/// The smallest normal number: values below it in size count as zeros (a GPU may take them for zeros).
-const TINY: f64 = f32::MIN_POSITIVE as f64;
-/// Powers of two that add up to every exponent above the smallest, and to none beyond the largest.
-const EXPONENTS: [i32; 8] = [127, 63, 32, 16, 8, 4, 2, 1];
+/// 2^−102, 2·10⁻³¹: what is smaller in size counts as zero. Its last mantissa bit is worth 2^−125; a GPU may
+/// take numbers below 2^−126 for zeros.
+const TINY: f64 = 1.0 / (1u128 << 102) as f64;
+/// Powers of two whose sums are all the steps from the smallest exponent, −102, to the largest, 127.
+const EXPONENTS: [i32; 8] = [115, 57, 29, 14, 7, 4, 2, 1];
 const MANTISSA_BITS: i32 = 23;
 
 /// 1 where a value is one of the `k` largest **and above zero**, else 0; values tied with the k-th
@@ -154,13 +157,13 @@ mod tests {
             ("constant", with(&|_, _| 0.25)),
             ("constant, negative", with(&|_, _| -3.0)),
             ("zeros", with(&|_, _| 0.0)),
-            ("rows of other scales", with(&|at, v| v * 10f32.powi(11 * (at / n) as i32 - 33))),
+            ("rows of other scales", with(&|at, v| v * 10f32.powi(10 * (at / n) as i32 - 26))),
             ("scales in one row", with(&|at, v| v * 10f32.powi((at % n) as i32 - 26))),
             ("near each other", with(&|_, v| 1.0 + v * 2e-7)),
             ("near each other, negative", with(&|_, v| -1.0 - v * 2e-7)),
         ];
         let mut extremes = normal.clone();
-        (extremes[0], extremes[1], extremes[60], extremes[61]) = (f32::MAX, f32::MIN, f32::MIN_POSITIVE, -f32::MIN_POSITIVE);
+        (extremes[0], extremes[1], extremes[60], extremes[61]) = (f32::MAX, f32::MIN, TINY as f32, -TINY as f32);
         cases.push(("extremes", extremes));
         for (name, data) in &cases {
             for k in [1, 2, 5, 26, 52, 53, 54, 371, 1000] {
@@ -177,8 +180,16 @@ mod tests {
     }
 
     #[test]
-    fn numbers_below_the_smallest_normal_one_tie_with_zero() {
-        let data = [1e-40, 0.0, -1e-40, -1.0, 2.0];
+    fn every_exponent_is_found() {
+        let data: Vec<f32> = (-102..128).flat_map(|e| [2f32.powi(e), 2f32.powi(e) * 1.999_999_9]).collect();
+        for k in (1..=data.len()).step_by(3) {
+            check("exponents", &data, 1, k, None);
+        }
+    }
+
+    #[test]
+    fn numbers_below_the_smallest_one_tie_with_zero() {
+        let data = [1e-40, 0.0, -1e-32, -1.0, 2.0];
         let mask = |k| block_on(read(largest(&matrix(&data, 1), k, Per::Row, None))).unwrap().data;
         assert_eq!(mask(1), [0.0, 0.0, 0.0, 0.0, 1.0]);
         assert_eq!(mask(2), [1.0, 1.0, 1.0, 0.0, 1.0]);
