@@ -7,3 +7,4 @@ mod gpt2;
 mod sae;
 mod support;
 mod tokenizer;
+mod training;
