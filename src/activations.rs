@@ -99,7 +99,7 @@ pub struct Stats {
 
 /// Sequences are run together, padded on the right (causal attention never looks there), up to
 /// this many tokens a pass.
-const TOKENS_PER_PASS: usize = 512;
+pub(crate) const TOKENS_PER_PASS: usize = 512;
 
 /// Runs the texts, then the random sequences, and keeps the activations at one hook. Texts longer
 /// than the context are cut into parts of its length, each with its own BOS.
@@ -133,27 +133,44 @@ pub async fn collect(
     let mut start = 0;
     while start < total {
         let end = pass_end(&sequences, start);
-        let longest = sequences[start..end].iter().map(|s| s.ids.len()).max().unwrap_or(0);
-        let padded: Vec<Vec<u32>> = sequences[start..end].iter().map(|s| pad(&s.ids, longest, model.config.eos)).collect();
-        let rows: Vec<&[u32]> = padded.iter().map(Vec::as_slice).collect();
-        let mut hooks = Hooks::reading(&[settings.point], settings.view);
-        model.forward(&rows, None, &mut hooks, LogitsWanted::None)?;
-        let Some(Reading::Vectors(x)) = hooks.readings.remove(&settings.point) else {
-            return Err(LabError::new(code::UNKNOWN_HOOK, format!("{} gave nothing.", settings.point), "Choose another hook."));
-        };
         let mut kept = Vec::new();
         for (i, sequence) in sequences[start..end].iter().enumerate() {
             for position in kept_positions(sequence, settings.keep, &mut rng) {
-                kept.push((i * longest + position) as u32);
+                kept.push((i, position));
                 origins.push(Origin { sequence: start + i, position });
             }
         }
-        let indices = upload_indices(&kept, [kept.len()], &model.device());
-        parts.push(x.reshape([rows.len() * longest, width]).select(0, indices));
+        let run: Vec<&[u32]> = sequences[start..end].iter().map(|s| s.ids.as_slice()).collect();
+        parts.extend(run_pass(model, &run, &[settings.point], settings.view, &kept)?);
         start = end;
         pause.reached(Progress::Collect { done: end, total }).await?;
     }
     Ok(Activations { data: Tensor::cat(parts, 0), origins, sequences, point: settings.point, view: settings.view })
+}
+
+/// Runs sequences together, once, and reads each of `points` at the `kept` (sequence, position)
+/// pairs: `[kept, width]` each.
+pub(crate) fn run_pass(model: &Gpt2, sequences: &[&[u32]], points: &[HookPoint], view: View, kept: &[(usize, usize)]) -> Result<Vec<Tensor<2>>> {
+    let longest = sequences.iter().map(|ids| ids.len()).max().unwrap_or(0);
+    let padded: Vec<Vec<u32>> = sequences.iter().map(|ids| pad(ids, longest, model.config.eos)).collect();
+    let rows: Vec<&[u32]> = padded.iter().map(Vec::as_slice).collect();
+    let mut hooks = Hooks::reading(points, view);
+    model.forward(&rows, None, &mut hooks, LogitsWanted::None)?;
+    let indices: Vec<u32> = kept.iter().map(|&(sequence, position)| (sequence * longest + position) as u32).collect();
+    let indices = upload_indices(&indices, [indices.len()], &model.device());
+    let read = |point: &HookPoint| {
+        let Some(Reading::Vectors(x)) = hooks.readings.get(point) else {
+            return Err(LabError::new(code::UNKNOWN_HOOK, format!("{point} gave nothing."), "Choose another hook."));
+        };
+        let [batch, pos, width] = x.dims();
+        Ok(x.clone().reshape([batch * pos, width]).select(0, indices.clone()))
+    };
+    points.iter().map(read).collect()
+}
+
+/// A text's tokens in parts of at most `length` tokens, each with its own `bos` in front.
+pub(crate) fn parts(ids: &[u32], bos: Option<u32>, length: usize) -> impl Iterator<Item = Vec<u32>> {
+    ids.chunks((length - usize::from(bos.is_some())).max(1)).map(move |part| bos.into_iter().chain(part.iter().copied()).collect())
 }
 
 fn text_sequences(tokenizer: &Tokenizer, texts: &[String], settings: &CollectSettings, n_ctx: usize) -> Result<Vec<Sequence>> {
@@ -164,10 +181,7 @@ fn text_sequences(tokenizer: &Tokenizer, texts: &[String], settings: &CollectSet
         let ids = tokenizer.encode(content, false)?;
         let ids = &ids[..ids.len().min(left)];
         left -= ids.len();
-        for part in ids.chunks((n_ctx - usize::from(settings.prepend_bos)).max(1)) {
-            let ids = bos.into_iter().chain(part.iter().copied()).collect();
-            sequences.push(Sequence { text: text as i32, ids });
-        }
+        sequences.extend(parts(ids, bos, n_ctx).map(|ids| Sequence { text: text as i32, ids }));
     }
     Ok(sequences)
 }
@@ -184,12 +198,17 @@ fn random_sequences(random: RandomSequences, config: &crate::gpt2::Config, rng: 
     Ok((0..count).map(|k| Sequence { text: -1 - k as i32, ids: (0..length).map(|_| draw(rng)).collect() }).collect())
 }
 
+/// Whether so many sequences, padded to the longest, may be run together.
+pub(crate) fn fits_pass(longest: usize, sequences: usize) -> bool {
+    sequences == 1 || longest * sequences <= TOKENS_PER_PASS
+}
+
 /// The end of the pass that begins at `start`: as many sequences as fit, at least one.
 fn pass_end(sequences: &[Sequence], start: usize) -> usize {
     let mut longest = 0;
     for (i, sequence) in sequences[start..].iter().enumerate() {
         longest = longest.max(sequence.ids.len());
-        if i > 0 && longest * (i + 1) > TOKENS_PER_PASS {
+        if !fits_pass(longest, i + 1) {
             return start + i;
         }
     }

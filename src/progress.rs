@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::sae::train::EpochStats;
+use crate::sae::train::Entry;
 
 /// What has been done, of how much, and the newest result if there is one.
 #[derive(Debug, Clone, Serialize)]
@@ -21,16 +21,28 @@ pub enum Progress {
     Collect { done: usize, total: usize },
     /// Tokens generated; `token` is the newest, `text` all new text.
     Generate { done: usize, total: usize, id: u32, token: String, text: String },
-    /// Optimiser steps taken; `entry` is present at the end of an epoch.
+    /// Rows of activations collected for a stream's buffer.
+    Fill { done: usize, total: usize },
+    /// Optimiser steps taken; `entry` is present at the end of an epoch, or of so many steps of a stream.
     Train {
         done: usize,
         total: usize,
         epoch: usize,
         #[serde(skip_serializing_if = "Option::is_none")]
-        entry: Option<EpochStats>,
+        entry: Option<Reported>,
     },
     /// Rows of activations looked at, or sequences run.
     Analyse { done: usize, total: usize },
+}
+
+/// A new entry of an SAE's history.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reported {
+    /// Which of the SAEs that are trained together, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sae: Option<usize>,
+    #[serde(flatten)]
+    pub entry: Entry,
 }
 
 /// A place where work can be reported, held and ended.

@@ -1,8 +1,9 @@
 //! Adam (Kingma & Ba 2014) with torch's order of operations and its factors in f64.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdamSettings {
     pub lr: f64,
     pub beta1: f64,
@@ -18,6 +19,20 @@ pub struct Adam {
 }
 
 impl Adam {
+    /// As it was after `steps` steps with these moments.
+    pub fn restore(moments: Vec<(Tensor<2>, Tensor<2>)>, steps: i32) -> Self {
+        Self { moments, steps }
+    }
+
+    /// First and second moments, in the parameters' order; none before the first step.
+    pub fn moments(&self) -> &[(Tensor<2>, Tensor<2>)] {
+        &self.moments
+    }
+
+    pub fn steps(&self) -> i32 {
+        self.steps
+    }
+
     /// One step: the parameters moved against their gradients.
     pub fn step(&mut self, parameters: Vec<Tensor<2>>, gradients: Vec<Tensor<2>>, settings: &AdamSettings) -> Vec<Tensor<2>> {
         let AdamSettings { lr, beta1, beta2, eps } = *settings;
@@ -35,5 +50,15 @@ impl Adam {
             moved.push(p - m.clone() * step_size / denominator);
         }
         moved
+    }
+
+    /// Both moments of each parameter times its mask, where it has one: zeros for what starts anew.
+    pub fn forget(&mut self, masks: &[Option<Tensor<2>>]) {
+        for ((m, v), keep) in self.moments.iter_mut().zip(masks) {
+            if let Some(keep) = keep {
+                m.inplace(|m| m * keep.clone());
+                v.inplace(|v| v * keep.clone());
+            }
+        }
     }
 }

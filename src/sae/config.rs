@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{LabError, Result, check_setting};
 
 /// The architectures, by the names that files and settings use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// lab-c4: the decoder is the encoder transposed.
     #[serde(rename = "tied")]
@@ -61,7 +61,7 @@ impl Kind {
 /// What the loss's sums are divided by. `Mean`, the notebooks' unit: both terms are means over the
 /// batch and their last dimension. `Sum`, SAELens's: both are sums over the last dimension, means
 /// over the batch. The same trade-off is `l1_sum = l1_mean · d_in / d_sae`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     Mean,
@@ -79,7 +79,7 @@ impl Unit {
 }
 
 /// SAELens's `normalize_activations`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalization {
     #[default]
@@ -161,7 +161,7 @@ impl Default for Extras {
 }
 
 /// What an SAE was made for, where that is known; SAELens's `metadata`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     pub model_name: Option<String>,
@@ -178,7 +178,7 @@ pub struct Metadata {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
     pub architecture: Kind,

@@ -35,7 +35,7 @@ pub use config::{Config, Extras, JumpPenalty, Kind, Metadata, Normalization, Uni
 pub use inference::{Inference, normalize};
 pub use init::Init;
 pub use named::Named;
-pub use train::{EpochStats, TrainSettings, train};
+pub use train::{Entry, Recipe, TrainSettings, train};
 
 /// An SAE with what its training has reached.
 pub struct Sae {
@@ -44,8 +44,8 @@ pub struct Sae {
     pub config: Config,
     /// √d_in / mean‖x‖ with `expected_average_only_in`, from when training has estimated it; else 1.
     pub input_scale: f64,
-    /// One entry per epoch since training was last started anew.
-    pub history: Vec<EpochStats>,
+    /// One entry per epoch, or per so many steps of a stream, since training was last started anew.
+    pub history: Vec<Entry>,
     /// What a later run needs to go on.
     pub optimizer: Option<train::Optimizer>,
     /// A training run is in flight.
@@ -110,6 +110,11 @@ impl Sae {
         };
         let (x, denormalize) = normalize(self.config.normalize_activations, x);
         Batch { target, denormalize, ..Batch::new(x, coefficient) }
+    }
+
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.architecture.affine().w_enc.device()
     }
 
     /// `Err` unless `width` is what this SAE encodes.

@@ -12,6 +12,7 @@ mod panic;
 mod plot;
 mod quality;
 mod start;
+mod train;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -211,17 +212,6 @@ impl Lab {
         Ok(out.into())
     }
 
-    pub async fn train(&self, sae: u32, acts: JsValue, options: JsValue, checkpoint: Function) -> JsResult {
-        let sae = self.sae(sae)?;
-        let data = self.matrix(acts)?;
-        let settings = from_js::<opt::Train>(options)?.settings()?;
-        let epochs = sae::train(&sae, &data, &settings, &JsCheckpoint(checkpoint)).await?;
-        let out = Object::new();
-        set(&out, "epochs", to_js(&epochs)?);
-        set(&out, "stopped", false);
-        Ok(out.into())
-    }
-
     #[wasm_bindgen(js_name = saeInfo)]
     pub async fn sae_info(&self, sae: u32) -> JsResult {
         let sae = self.sae(sae)?;
@@ -231,6 +221,7 @@ impl Lab {
         set(&out, "epochsTrained", sae.history.len() as f64);
         set(&out, "stepsTrained", sae.optimizer.as_ref().map_or(0, |o| o.steps) as f64);
         set(&out, "history", to_js(&sae.history)?);
+        set(&out, "settings", to_js(&sae.optimizer.as_ref().map(|o| &o.recipe))?);
         Ok(out.into())
     }
 

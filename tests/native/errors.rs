@@ -7,7 +7,7 @@ use pollster::block_on;
 use sae_lab::gpt2::{Config, GenerateSettings, Gpt2, HookPoint, Hooks, LogitsWanted, Sampling, generate};
 use sae_lab::progress::{Checkpoint, Progress, Uninterrupted};
 use sae_lab::sae::adam::AdamSettings;
-use sae_lab::sae::{Sae, TrainSettings, train};
+use sae_lab::sae::{Recipe, Sae, TrainSettings, train};
 use sae_lab::tensors::{read, upload};
 use sae_lab::tokenizer::Tokenizer;
 use sae_lab::{LabError, Result};
@@ -26,7 +26,8 @@ impl Checkpoint for After {
 
 fn training(epochs: usize) -> TrainSettings {
     let adam = AdamSettings { lr: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
-    TrainSettings { epochs, batch_size: 8, l1: 1e-3, adam, seed: 5, order: None, go_on: false }
+    let recipe = Recipe { l1: 1e-3, adam, ..Recipe::default() };
+    TrainSettings { epochs, batch_size: 8, seed: 5, recipe, ..TrainSettings::default() }
 }
 
 fn data() -> Tensor<2> {
@@ -70,7 +71,7 @@ fn a_loss_that_leaves_the_numbers_is_reported_and_undone() {
     let w = || block_on(read(sae.borrow().inference().w_enc())).unwrap();
     let (good, steps) = (w(), sae.borrow().optimizer.as_ref().unwrap().steps);
     let mut wild = TrainSettings { go_on: true, ..training(3) };
-    wild.adam = AdamSettings { lr: 10.0, beta1: 0.0, beta2: 0.0, eps: 1e-30 };
+    wild.recipe.adam = AdamSettings { lr: 10.0, beta1: 0.0, beta2: 0.0, eps: 1e-30 };
     let huge = data() * 1e30; // its square is no f32
     for cancelled_at in [usize::MAX, 2] {
         // Also when the run is cancelled before the epoch's end: what is wrong is not kept.
@@ -94,12 +95,12 @@ fn settings_out_of_range_are_named() {
     for (name, error) in [
         ("epochs", with(|s| s.epochs = 0)),
         ("batchSize", with(|s| s.batch_size = 0)),
-        ("lr", with(|s| s.adam.lr = f64::NAN)),
-        ("lr", with(|s| s.adam.lr = -1.0)),
-        ("l1", with(|s| s.l1 = -1.0)),
-        ("l1", with(|s| s.l1 = f64::NAN)),
-        ("beta1", with(|s| s.adam.beta1 = 1.0)),
-        ("eps", with(|s| s.adam.eps = 0.0)),
+        ("lr", with(|s| s.recipe.adam.lr = f64::NAN)),
+        ("lr", with(|s| s.recipe.adam.lr = -1.0)),
+        ("l1", with(|s| s.recipe.l1 = -1.0)),
+        ("l1", with(|s| s.recipe.l1 = f64::NAN)),
+        ("beta1", with(|s| s.recipe.adam.beta1 = 1.0)),
+        ("eps", with(|s| s.recipe.adam.eps = 0.0)),
         ("order", with(|s| s.order = Some(vec![0; 5]))),
         ("order", with(|s| s.order = Some(vec![99; 32]))),
     ] {

@@ -12,3 +12,4 @@ mod quality;
 mod sae;
 mod support;
 mod tokenizer;
+mod training;

@@ -10,7 +10,7 @@ use sae_lab::analysis::{ExamplesSettings, HeatmapSettings, Order, examples, heat
 use sae_lab::gpt2::{HookPoint, View};
 use sae_lab::progress::Uninterrupted;
 use sae_lab::sae::adam::AdamSettings;
-use sae_lab::sae::{Batch, Config, Direction, Kind, Parameter, Sae, TrainSettings, direction, train};
+use sae_lab::sae::{Batch, Config, Direction, Kind, Parameter, Recipe, Sae, TrainSettings, direction, train};
 use sae_lab::tensors::{HostTensor, read, upload};
 use serde_json::Value;
 
@@ -33,11 +33,13 @@ fn settings(description: &Value, l1: f64, epochs: usize, order: Vec<u32>) -> Tra
     TrainSettings {
         epochs,
         batch_size: description["batchSize"].as_u64().unwrap() as usize,
-        l1,
-        adam: AdamSettings { lr: description["lr"].as_f64().unwrap(), beta1: 0.9, beta2: 0.999, eps: 1e-8 },
-        seed: 0,
         order: Some(order),
-        go_on: false,
+        recipe: Recipe {
+            l1,
+            adam: AdamSettings { lr: description["lr"].as_f64().unwrap(), beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            ..Recipe::default()
+        },
+        ..TrainSettings::default()
     }
 }
 

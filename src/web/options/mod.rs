@@ -4,6 +4,7 @@
 
 mod model;
 mod sae;
+mod train;
 
 use js_sys::Uint32Array;
 use serde::Deserialize;
@@ -16,7 +17,8 @@ use crate::tensors::HostTensor;
 use crate::tokenizer::Tokenizer;
 
 pub use model::{Collect, Generate, ModelFiles, Run, Steer, Tokenize, top_tokens};
-pub use sae::{CreateSae, Direction, Examples, Heatmap, TopFeatures, Train, direction, order};
+pub use sae::{CreateSae, Direction, Examples, Heatmap, TopFeatures, direction, order};
+pub use train::{Train, TrainStream};
 
 /// A whole number from 0 that f64 holds exactly.
 pub fn whole(name: &str, value: f64) -> Result<usize> {

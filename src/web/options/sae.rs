@@ -8,8 +8,7 @@ use super::{Tensor, seed, view, whole};
 use crate::analysis::{ExamplesSettings, HeatmapSettings, Order};
 use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{Config, HookPoint};
-use crate::sae::adam::AdamSettings;
-use crate::sae::{self, TrainSettings};
+use crate::sae;
 use crate::tensors::HostTensor;
 
 pub fn direction(name: &str) -> Result<sae::Direction> {
@@ -86,35 +85,6 @@ impl CreateSae {
     pub fn weights(self) -> Result<Option<BTreeMap<String, HostTensor>>> {
         let host = |(name, t): (String, Tensor)| Ok((name, HostTensor::new(t.data, t.shape)?));
         self.weights.map(|weights| weights.into_iter().map(host).collect()).transpose()
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Train {
-    epochs: f64,
-    batch_size: f64,
-    lr: f64,
-    l1: f64,
-    seed: f64,
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    order: Option<Vec<u32>>,
-    r#continue: bool,
-}
-
-impl Train {
-    pub fn settings(self) -> Result<TrainSettings> {
-        Ok(TrainSettings {
-            epochs: whole("epochs", self.epochs)?,
-            batch_size: whole("batchSize", self.batch_size)?,
-            l1: self.l1,
-            adam: AdamSettings { lr: self.lr, beta1: self.beta1, beta2: self.beta2, eps: self.eps },
-            seed: seed(self.seed)?,
-            order: self.order,
-            go_on: self.r#continue,
-        })
     }
 }
 

@@ -1,0 +1,277 @@
+//! The loop over batches, and one step of one SAE.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use burn::tensor::Tensor;
+
+use super::super::adam::AdamSettings;
+use super::super::{Architecture, Kind, Sae};
+use super::clip::clip;
+use super::dead_latents::{RESAMPLING_ROWS, resample};
+use super::rows::{Rows, Source, batch};
+use super::schedule::Schedule;
+use super::settings::{DecoderNorm, Recipe, Remedy};
+use super::state::{Entry, Optimizer, Position, Sums};
+use super::{held_out, norm, start};
+use crate::error::{LabError, Result, code};
+use crate::progress::{Checkpoint, Progress, Reported};
+use crate::tensors::read;
+
+/// One of the SAEs that a run trains.
+pub(super) struct Trainee<'a> {
+    sae: &'a RefCell<Sae>,
+    recipe: &'a Recipe,
+}
+
+impl<'a> Trainee<'a> {
+    pub fn new(sae: &'a RefCell<Sae>, recipe: &'a Recipe) -> Self {
+        Self { sae, recipe }
+    }
+}
+
+/// What an SAE goes back to when it has diverged.
+struct Before {
+    architecture: Rc<dyn Architecture>,
+    optimizer: Option<Optimizer>,
+}
+
+impl Before {
+    /// A stream's place is not part of it: the stream does not turn back, nor is its buffer held twice.
+    fn of(sae: &Sae) -> Self {
+        let mut optimizer = sae.optimizer.clone();
+        if let Some(o) = &mut optimizer
+            && matches!(o.position, Some(Position::Stream(_)))
+        {
+            o.position = None;
+        }
+        Self { architecture: sae.architecture.clone(), optimizer }
+    }
+
+    fn restore(&self, sae: &mut Sae) {
+        let position = sae.optimizer.take().and_then(|o| o.position);
+        sae.architecture = self.architecture.clone();
+        sae.optimizer = self.optimizer.clone();
+        if let (Some(o), Some(Position::Stream(_))) = (&mut sae.optimizer, &position) {
+            o.position = position;
+        }
+    }
+}
+
+/// Trains all of them on the batches of `source`; their histories of this run.
+pub(super) async fn run(
+    trainees: &[Trainee<'_>],
+    mut source: impl Source,
+    go_on: bool,
+    seed: u64,
+    pause: &impl Checkpoint,
+) -> Result<Vec<Vec<Entry>>> {
+    let mut schedules = Vec::with_capacity(trainees.len());
+    for t in trainees {
+        let taken = t.sae.borrow().optimizer.as_ref().filter(|_| go_on).map_or(0, |o| o.steps);
+        schedules.push(Schedule::new(t.recipe, taken.saturating_add(source.steps_left()))?);
+    }
+    let mut first = Vec::with_capacity(trainees.len());
+    for t in trainees {
+        t.begin(&source, go_on, seed).await?;
+        first.push(t.sae.borrow().history.len());
+    }
+    let mut before: Vec<Before> = trainees.iter().map(|t| Before::of(&t.sae.borrow())).collect();
+    let (mut done, total) = (0, source.steps_left());
+    while source.steps_left() > 0 {
+        for t in trainees {
+            t.resample_if_due(&source).await?;
+        }
+        let rows = match source.next(pause).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                read_entries(trainees, &before, None).await?;
+                return Err(error);
+            }
+        };
+        for (t, schedule) in trainees.iter().zip(&schedules) {
+            t.step(&rows, schedule, source.position());
+        }
+        done += 1;
+        let steps = trainees.first().map_or(0, |t| t.sae.borrow().optimizer.as_ref().map_or(0, |o| o.sums.steps));
+        let epoch = trainees.first().map_or(0, |t| t.sae.borrow().history.len() + 1);
+        let progress = |entry| Progress::Train { done, total, epoch, entry };
+        if !source.entry_ends(steps) && source.steps_left() > 0 {
+            if let Err(error) = pause.reached(progress(None)).await {
+                read_entries(trainees, &before, None).await?;
+                return Err(error);
+            }
+            continue;
+        }
+        let entries = read_entries(trainees, &before, source.held_out()).await?;
+        for (t, entry) in trainees.iter().zip(&entries) {
+            t.push(entry.clone());
+        }
+        before = trainees.iter().map(|t| Before::of(&t.sae.borrow())).collect();
+        for (sae, entry) in entries.into_iter().enumerate() {
+            let sae = (trainees.len() > 1).then_some(sae);
+            pause.reached(progress(Some(Reported { sae, entry }))).await?;
+        }
+    }
+    Ok(trainees.iter().zip(first).map(|(t, first)| t.sae.borrow().history[first..].to_vec()).collect())
+}
+
+/// Reads what the entries need of all SAEs at once, makes sure that everything is a number, and
+/// makes the entries.
+async fn read_entries(trainees: &[Trainee<'_>], before: &[Before], held_out: Option<&Rows>) -> Result<Vec<Entry>> {
+    let numbers: Vec<Vec<Tensor<1>>> = trainees.iter().map(|t| t.numbers(held_out)).collect();
+    let sizes: Vec<usize> = numbers.iter().map(Vec::len).collect();
+    let read = read(Tensor::cat(numbers.into_iter().flatten().collect(), 0)).await?.data;
+    let (mut entries, mut diverged, mut at) = (Vec::new(), None, 0);
+    for (index, (t, n)) in trainees.iter().zip(sizes).enumerate() {
+        let numbers: Vec<f64> = read[at..at + n].iter().copied().map(f64::from).collect();
+        at += n;
+        let measured = if held_out.is_some() { 3 } else { 0 };
+        let (measured, numbers) = numbers.split_at(measured);
+        if numbers.iter().all(|x| x.is_finite()) {
+            entries.push(t.entry(numbers, measured, held_out.map_or(0, Rows::count)));
+        } else {
+            let steps = t.sae.borrow().optimizer.as_ref().map_or(0, |o| o.steps);
+            before[index].restore(&mut t.sae.borrow_mut());
+            diverged = diverged.or(Some((index, steps)));
+        }
+    }
+    let Some((index, steps)) = diverged else { return Ok(entries) };
+    let which = if trainees.len() > 1 { format!("SAE {} of {}", index + 1, trainees.len()) } else { "the SAE".into() };
+    Err(LabError::new(
+        code::NOT_FINITE,
+        format!("Within {steps} steps the loss or a weight was no number any more; {which} keeps its weights from before that epoch."),
+        "Lower the learning rate or the L1 coefficient.",
+    ))
+}
+
+impl Trainee<'_> {
+    /// Starts anew, or takes up what the last run left.
+    async fn begin(&self, source: &impl Source, go_on: bool, seed: u64) -> Result<()> {
+        self.sae.borrow().coefficient.set(None);
+        if go_on && self.sae.borrow().optimizer.is_some() {
+            let mut sae = self.sae.borrow_mut();
+            let device = sae.device();
+            if let Some(optimizer) = &mut sae.optimizer {
+                optimizer.recipe = self.recipe.clone();
+                if !source.resumes() {
+                    optimizer.sums = Sums::new(&device);
+                }
+            }
+            return Ok(());
+        }
+        start::prepare(self.sae, self.recipe, source, seed).await?;
+        let mut sae = self.sae.borrow_mut();
+        sae.history.clear();
+        sae.optimizer = Some(Optimizer::new(seed, self.recipe.clone(), sae.config.d_sae, &sae.device()));
+        Ok(())
+    }
+
+    async fn resample_if_due(&self, source: &impl Source) -> Result<()> {
+        let (rows, rng) = {
+            let sae = self.sae.borrow();
+            let resamples = self.recipe.remedy(&sae.config) == Remedy::Resample;
+            let Some(optimizer) = sae.optimizer.as_ref().filter(|_| resamples) else { return Ok(()) };
+            let due = optimizer.steps.is_multiple_of(self.recipe.resample_every) && optimizer.resampled_at < optimizer.steps;
+            if !due || optimizer.steps <= self.recipe.dead_window {
+                return Ok(());
+            }
+            let mut rng = optimizer.rng.clone();
+            (source.pool(RESAMPLING_ROWS, &mut rng), rng)
+        };
+        resample(self.sae, self.recipe, &rows, rng).await
+    }
+
+    /// One optimiser step, after which the SAE stands at `position`.
+    fn step(&self, rows: &Rows, schedule: &Schedule, position: Position) {
+        let mut sae = self.sae.borrow_mut();
+        let Some(mut optimizer) = sae.optimizer.take() else { return };
+        let recipe = self.recipe;
+        let n = optimizer.steps;
+        let (lr, full) = (schedule.lr(n), sae.coefficient.get().unwrap_or(recipe.l1));
+        let mut batch = batch(&sae, rows);
+        batch.coefficient = schedule.coefficient(full, n);
+        let remedy = recipe.remedy(&sae.config);
+        let pre_act = sae.config.architecture == Kind::JumpRelu && sae.config.extras.pre_act_loss_coefficient > 0.0;
+        if pre_act || matches!(remedy, Remedy::AuxK | Remedy::Ghost) {
+            batch.dead = optimizer.firing.dead(n, recipe.dead_window);
+        }
+        if batch.dead.is_some() {
+            batch.aux_k = if remedy == Remedy::AuxK { recipe.aux_k_coefficient } else { 0.0 };
+            batch.ghost = remedy == Remedy::Ghost;
+        }
+
+        let architecture = sae.architecture.clone();
+        let mut step = architecture.step(&batch);
+        optimizer.sums.add(&step, rows.count(), batch.coefficient, lr);
+        let mut gradients = std::mem::take(&mut step.gradients);
+        if let Some(most) = recipe.gradient_clip {
+            gradients = clip(gradients, most);
+        }
+        let parameters = architecture.parameters();
+        let decoder = if recipe.decoder_norm == DecoderNorm::Unit { norm::decoder(&parameters) } else { None };
+        let values: Vec<Tensor<2>> = parameters.into_iter().map(|p| p.value).collect();
+        if let Some((at, dim)) = decoder {
+            gradients[at] = norm::without_parallel(gradients[at].clone(), &values[at], dim);
+        }
+        let mut moved = optimizer.adam.step(values, gradients, &AdamSettings { lr, ..recipe.adam });
+        if let Some((at, dim)) = decoder {
+            moved[at] = norm::unit(moved[at].clone(), dim);
+        }
+        sae.architecture = architecture.with_parameters(moved);
+        if !step.buffers.is_empty() {
+            sae.architecture = sae.architecture.with_buffers(step.buffers);
+        }
+        optimizer.firing.record(step.fired, rows.count(), n + 1);
+        optimizer.steps += 1;
+        optimizer.rows += rows.count() as u64;
+        optimizer.position = Some(position);
+        sae.optimizer = Some(optimizer);
+    }
+
+    /// What an entry is made of: what the held-out rows give (3 numbers, if there are any), the sums
+    /// (5), the number of dead latents, and the sum of each parameter, which is finite unless one of
+    /// its values is not.
+    fn numbers(&self, held_out: Option<&Rows>) -> Vec<Tensor<1>> {
+        let sae = self.sae.borrow();
+        let Some(optimizer) = &sae.optimizer else { return Vec::new() };
+        let mut numbers = held_out.map_or_else(Vec::new, |rows| held_out::measure(&sae, rows));
+        numbers.extend(optimizer.sums.tensors());
+        let dead = optimizer.firing.dead(optimizer.steps, self.recipe.dead_window);
+        numbers.push(dead.map_or_else(|| Tensor::zeros([1], &sae.device()), |dead| dead.sum()));
+        numbers.extend(sae.architecture.parameters().into_iter().map(|p| p.value.sum()));
+        numbers
+    }
+
+    fn entry(&self, numbers: &[f64], measured: &[f64], held_out: usize) -> Entry {
+        let sae = self.sae.borrow();
+        let (sums, steps, rows) = sae.optimizer.as_ref().map_or((None, 0, 0), |o| (Some(&o.sums), o.steps, o.rows));
+        let (batches, coefficient, lr) = sums.map_or((1, 0.0, 0.0), |s| (s.steps.max(1), s.coefficient, s.lr));
+        let mean = |i: usize| numbers.get(i).map_or(0.0, |sum| sum / batches as f64);
+        let [recon, l1, n_active, aux, excess] = std::array::from_fn(mean);
+        Entry {
+            epoch: sae.history.len() + 1,
+            total: recon + (coefficient * l1 - excess) + aux,
+            recon,
+            l1,
+            aux,
+            frac_active: n_active / sae.config.d_sae as f64,
+            n_active,
+            dead: numbers.get(5).map_or(0, |&n| n as usize),
+            steps,
+            rows,
+            lr,
+            coefficient,
+            held_out: <[f64; 3]>::try_from(measured).ok().map(|m| held_out::entry(&sae, held_out, m)),
+        }
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut sae = self.sae.borrow_mut();
+        let device = sae.device();
+        sae.history.push(entry);
+        if let Some(optimizer) = &mut sae.optimizer {
+            optimizer.sums = Sums::new(&device);
+        }
+    }
+}

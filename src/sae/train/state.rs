@@ -1,0 +1,145 @@
+//! What a training has reached beside the weights, and its history.
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::super::Step;
+use super::super::adam::Adam;
+use super::dead_latents::Firing;
+use super::rows::RowsPosition;
+use super::settings::Recipe;
+use super::stream::StreamPosition;
+use crate::rng::Rng;
+
+/// Everything that a later run needs to go on exactly where the last one stopped. It is replaced
+/// between steps only, together with the weights.
+#[derive(Clone)]
+pub struct Optimizer {
+    /// Of the last run.
+    pub recipe: Recipe,
+    pub adam: Adam,
+    /// Steps taken since training was last started anew.
+    pub steps: usize,
+    /// Rows trained on, each as often as it was seen.
+    pub rows: u64,
+    /// Chooses rows for resampling.
+    pub rng: Rng,
+    /// After so many steps dead latents were last resampled.
+    pub resampled_at: usize,
+    pub firing: Firing,
+    /// Of the entry under way.
+    pub sums: Sums,
+    /// Where in the data; `None` before the first step.
+    pub position: Option<Position>,
+}
+
+/// Number of the stream of randomness that resampling draws from, beside the shuffling's 0.
+const RESAMPLING: u64 = 1;
+
+impl Optimizer {
+    pub fn new(seed: u64, recipe: Recipe, d_sae: usize, device: &Device) -> Self {
+        Self {
+            recipe,
+            adam: Adam::default(),
+            steps: 0,
+            rows: 0,
+            rng: Rng::substream(seed, RESAMPLING),
+            resampled_at: 0,
+            firing: Firing::new(d_sae, device),
+            sums: Sums::new(device),
+            position: None,
+        }
+    }
+}
+
+/// Where in its data a training stands.
+#[derive(Clone)]
+pub enum Position {
+    Rows(RowsPosition),
+    Stream(StreamPosition),
+}
+
+/// Sums over the steps of an entry, on the device.
+#[derive(Clone)]
+pub struct Sums {
+    pub steps: usize,
+    /// Of the last step.
+    pub coefficient: f64,
+    pub lr: f64,
+    /// `recon, sparsity, active per row, extra terms`
+    pub terms: [Tensor<1>; 4],
+    /// What `coefficient · sparsity` is too large by, because the coefficient was another before:
+    /// `Σ cᵢsᵢ = c_last · Σ sᵢ − Σ (cⱼ − cⱼ₋₁) · Σ_{i<j} sᵢ`, so that a constant one costs nothing.
+    pub excess: Tensor<1>,
+}
+
+impl Sums {
+    pub fn new(device: &Device) -> Self {
+        let zero = || Tensor::zeros([1], device);
+        Self { steps: 0, coefficient: 0.0, lr: 0.0, terms: [zero(), zero(), zero(), zero()], excess: zero() }
+    }
+
+    pub fn add(&mut self, step: &Step, rows: usize, coefficient: f64, lr: f64) {
+        let [recon, sparsity, active, extra] = &mut self.terms;
+        if self.steps > 0 && coefficient != self.coefficient {
+            self.excess.inplace(|e| e + sparsity.clone() * (coefficient - self.coefficient));
+        }
+        recon.inplace(|sum| sum + step.recon.clone());
+        sparsity.inplace(|sum| sum + step.sparsity.clone());
+        active.inplace(|sum| sum + step.fired.clone().sum() / rows as f64);
+        for (_, term) in &step.extra {
+            extra.inplace(|sum| sum + term.clone());
+        }
+        (self.steps, self.coefficient, self.lr) = (self.steps + 1, coefficient, lr);
+    }
+
+    /// All of them, for reading: `terms`, then `excess`.
+    pub fn tensors(&self) -> [Tensor<1>; 5] {
+        let [recon, sparsity, active, extra] = self.terms.clone();
+        [recon, sparsity, active, extra, self.excess.clone()]
+    }
+}
+
+/// One entry of the history: an epoch, or so many steps of a stream. The loss terms are means over
+/// its batches, each taken before its step and counted once (lab-c4's history).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// From 1, over all runs that went on.
+    pub epoch: usize,
+    /// `recon + coefficient × l1 + aux`
+    pub total: f64,
+    pub recon: f64,
+    /// The sparsity term without its coefficient.
+    pub l1: f64,
+    /// Further terms, their coefficients included: auxiliary, ghost, inner reconstructions.
+    pub aux: f64,
+    /// Fraction of feature values above zero.
+    pub frac_active: f64,
+    /// Mean number of features above zero, per row.
+    pub n_active: f64,
+    /// Latents that have not fired for more than `deadWindow` steps.
+    pub dead: usize,
+    /// Optimiser steps taken so far.
+    pub steps: usize,
+    /// Rows trained on so far.
+    pub rows: u64,
+    /// At the entry's last step.
+    pub lr: f64,
+    pub coefficient: f64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held_out: Option<HeldOutEntry>,
+}
+
+/// What the SAE makes of rows that it is not trained on, at the end of an entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldOutEntry {
+    pub rows: usize,
+    /// In the unit of the loss.
+    pub recon: f64,
+    /// `1 − Σ‖x̂ − x‖² / Σ‖x − mean x‖²`; `None` where all rows are the same.
+    pub explained_variance: Option<f64>,
+    /// Mean number of features above zero, per row.
+    pub l0: f64,
+}

@@ -1,0 +1,91 @@
+//! Training, and trainings stored on their way.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Function, Object, Uint8Array};
+use wasm_bindgen::prelude::*;
+
+use super::convert::{JsCheckpoint, from_js, set, to_js};
+use super::objects::Stored;
+use super::options as opt;
+use super::{JsResult, Lab};
+use crate::error::{LabError, Result, check_setting};
+use crate::sae::train::{Data, Rows, checkpoint, restore, train_stream};
+use crate::sae::{self, Recipe, Sae};
+
+#[wasm_bindgen]
+impl Lab {
+    /// On `acts`, with the `target` of a transcoder or null.
+    pub async fn train(&self, sae: u32, acts: JsValue, target: JsValue, options: JsValue, checkpoint: Function) -> JsResult {
+        let sae = self.sae(sae)?;
+        let data = self.data(acts, target)?;
+        let settings = from_js::<opt::Train>(options)?.settings()?;
+        let epochs = sae::train(&sae, data, &settings, &JsCheckpoint(checkpoint)).await?;
+        let out = Object::new();
+        set(&out, "epochs", to_js(&epochs)?);
+        set(&out, "stopped", false);
+        Ok(out.into())
+    }
+
+    #[wasm_bindgen(js_name = trainStream)]
+    pub async fn train_stream(&self, model: u32, saes: Vec<u32>, options: JsValue, checkpoint: Function) -> JsResult {
+        let model = self.model(model)?;
+        let saes = saes.into_iter().map(|id| self.sae(id)).collect::<Result<Vec<Rc<RefCell<Sae>>>>>()?;
+        let options: opt::TrainStream = from_js(options)?;
+        let settings = options.settings(&model.gpt2.config)?;
+        let recipes = options.recipes()?;
+        let n = recipes.len();
+        check_setting(n == saes.len(), "perSae", format!("{n} long"), &format!("as long as the {} SAEs", saes.len()))?;
+        let saes: Vec<(&RefCell<Sae>, Recipe)> = saes.iter().map(|sae| &**sae).zip(recipes).collect();
+        let pause = JsCheckpoint(checkpoint);
+        let histories = train_stream(&model.gpt2, &model.tokenizer, &options.texts, &saes, &settings, &pause).await?;
+        let out = Object::new();
+        set(&out, "histories", to_js(&histories)?);
+        set(&out, "stopped", false);
+        Ok(out.into())
+    }
+
+    /// The sparsity coefficient from the running training's next step on; whether there is one.
+    #[wasm_bindgen(js_name = setL1)]
+    pub async fn set_l1(&self, sae: u32, l1: f64) -> JsResult {
+        check_setting((0.0..=1e6).contains(&l1), "l1", l1, "from 0 to 1000000")?;
+        let sae = self.sae(sae)?;
+        let sae = sae.borrow();
+        if sae.training {
+            sae.coefficient.set(Some(l1));
+        }
+        Ok(sae.training.into())
+    }
+
+    pub async fn checkpoint(&self, sae: u32) -> JsResult {
+        let sae = self.sae(sae)?;
+        Ok(Uint8Array::from(&checkpoint(&sae).await?[..]).into())
+    }
+
+    #[wasm_bindgen(js_name = restoreSae)]
+    pub async fn restore_sae(&self, bytes: Uint8Array) -> JsResult {
+        let sae = restore(&bytes.to_vec(), &self.device)?;
+        let out = Object::new();
+        set(&out, "config", to_js(&sae.config)?);
+        set(&out, "id", self.store(Stored::Sae(Rc::new(RefCell::new(sae)))));
+        Ok(out.into())
+    }
+}
+
+impl Lab {
+    /// Collected activations know their sequences; other rows are one each.
+    fn data(&self, acts: JsValue, target: JsValue) -> Result<Data> {
+        let collected = |id: f64| self.collected(id as u32).ok();
+        let sequences = acts.as_f64().and_then(collected).map(|c| c.acts.origins.iter().map(|o| o.sequence as u32).collect());
+        let x = self.matrix(acts)?;
+        let target = if target.is_null() || target.is_undefined() { None } else { Some(self.matrix(target)?) };
+        if let Some(target) = &target {
+            let (rows, targets) = (x.dims()[0], target.dims()[0]);
+            if rows != targets {
+                return Err(LabError::setting("target", format!("{targets} rows long"), &format!("as long as the input's {rows} rows")));
+            }
+        }
+        Ok(Data { rows: Rows { x, target }, sequences })
+    }
+}
