@@ -98,7 +98,13 @@ const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 1
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
 const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
+/** `metadata`: further keys of cfg.json's metadata, by SAELens's names. @type {Readonly<import("./types.js").SaveSettings>} */
+const save = Object.freeze({ dtype: "float32", metadata: Object.freeze({}) });
+
+/** What is null is not compared. @type {Readonly<import("./types.js").MismatchSettings>} */
+const mismatches = Object.freeze({ hook: null, center: true, prependBos: true, contextSize: null });
+
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction,
+  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction, save, mismatches,
 });
