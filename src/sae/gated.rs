@@ -11,6 +11,8 @@
 //!
 //! With a row-wise normalisation SAELens lets the gate read and reconstruct rows that are not normalised;
 //! here it reads what the SAE reads, and `v` is brought into the target's units as the output is.
+//! Neither the auxiliary top-k nor ghost gradients are defined for it (SAELens refused the latter): a batch
+//! that asks for them gets neither.
 
 use std::rc::Rc;
 

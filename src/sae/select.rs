@@ -127,10 +127,8 @@ mod tests {
         let values = matrix(data, rows);
         let chosen = |at: usize| among.is_none_or(|a| a[at % n] == 1.0);
         let tensor = among.map(|a| matrix(a, 1));
-        let all = |k: usize, of: &dyn Fn(&[f32], usize, usize) -> Vec<f32>| -> Vec<f32> {
-            data.chunks(n).enumerate().flat_map(|(row, values)| of(values, k, row * n)).collect()
-        };
-        let by_row = all(k, &|values, k, start| sorted(values, k, |at| chosen(start + at)));
+        let rows_of = data.chunks(n).enumerate();
+        let by_row: Vec<f32> = rows_of.flat_map(|(row, values)| sorted(values, k, |at| chosen(row * n + at))).collect();
         let got = |mask: Tensor<2>| block_on(read(mask)).unwrap().data;
         assert_eq!(got(largest(&values, k, Per::Row, tensor.as_ref())), by_row, "{name}, per row, k {k}");
         let whole = sorted(data, k, chosen);

@@ -10,6 +10,7 @@ mod objects;
 mod options;
 mod panic;
 mod plot;
+mod quality;
 mod start;
 
 use std::cell::RefCell;

@@ -19,7 +19,7 @@ pub fn host(t: Tensor<2>) -> HostTensor {
     block_on(read(t)).unwrap()
 }
 
-fn scalar(t: Tensor<1>) -> f64 {
+pub fn scalar(t: Tensor<1>) -> f64 {
     f64::from(block_on(read(t)).unwrap().data[0])
 }
 
@@ -225,5 +225,51 @@ fn saelens_inference_of_jumprelu_transcoders() {
     for case in description["inference"].as_array().unwrap() {
         let sae = build(case, &description, &numbers);
         compare_features_and_output(case["name"].as_str().unwrap(), &sae, false, &numbers, 1.0);
+    }
+}
+
+/// A trained SAE of a case, its thresholds moved.
+fn trained(case: &Value, description: &Value, numbers: &Numbers) -> Sae {
+    let mut sae = build(case, description, numbers);
+    let mut adam = Adam::default();
+    for n in 0..10 {
+        let step = sae.architecture.step(&batch(case, &sae.config, numbers, n));
+        advance(&mut sae, step, &mut adam, &AdamSettings { lr: 1e-2, beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+    }
+    sae
+}
+
+#[test]
+fn saved_and_folded_saes_are_the_same_functions() {
+    let (description, numbers) = (json("saelens"), numbers("saelens"));
+    let x = batch_of(&numbers["batches"], 3, 1.0);
+    for case in description["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let sae = trained(case, &description, &numbers);
+        let features = host(sae.architecture.encode(x.clone()));
+        assert!(features.data.iter().any(|f| *f > 0.0) && features.data.contains(&0.0), "{name}");
+        let output = host(sae.architecture.decode(sae.architecture.encode(x.clone())));
+
+        let saved = sae.architecture.saved();
+        let mut config = sae.config.clone();
+        config.architecture = saved.architecture;
+        config.apply_b_dec_to_input = saved.apply_b_dec_to_input;
+        config.extras.rescale_acts_by_decoder_norm = saved.rescale_acts_by_decoder_norm;
+        assert_eq!(saved.architecture == Kind::JumpRelu, matches!(sae.config.architecture, Kind::JumpRelu | Kind::BatchTopK | Kind::Matryoshka));
+        let vector = |t: HostTensor| HostTensor { shape: if t.shape[0] == 1 { vec![t.data.len()] } else { t.shape.clone() }, data: t.data };
+        let weights = saved.tensors.into_iter().map(|p| (p.name.to_string(), vector(host(p.value)))).collect();
+        let loaded = Sae::from_weights(config, weights, &Device::flex()).unwrap();
+        let again = loaded.architecture.encode(x.clone());
+        assert_close_relative(&format!("{name} saved"), &host(again.clone()), &features, 1e-5);
+        assert_close_relative(&format!("{name} saved, output"), &host(loaded.architecture.decode(again)), &output, 1e-5);
+
+        // For inputs four times as large, encoded by an SAE that used to see them divided by four.
+        let folded = sae.architecture.with_scale_folded(0.25);
+        let theirs = folded.encode(x.clone() * 4.0);
+        let in_norms = sae.config.architecture.is_top_k() && sae.config.extras.rescale_acts_by_decoder_norm;
+        let expected = HostTensor { data: features.data.iter().map(|f| if in_norms { f * 4.0 } else { *f }).collect(), ..features };
+        assert_close_relative(&format!("{name} folded"), &host(theirs.clone()), &expected, 1e-5);
+        let expected = HostTensor { data: output.data.iter().map(|y| y * 4.0).collect(), ..output };
+        assert_close_relative(&format!("{name} folded, output"), &host(folded.decode(theirs)), &expected, 1e-5);
     }
 }

@@ -104,7 +104,25 @@ const save = Object.freeze({ dtype: "float32", metadata: Object.freeze({}) });
 /** What is null is not compared. @type {Readonly<import("./types.js").MismatchSettings>} */
 const mismatches = Object.freeze({ hook: null, center: true, prependBos: true, contextSize: null });
 
+/** `target` is for transcoders. @type {Readonly<import("./types.js").QualitySettings>} */
+const quality = Object.freeze({ skipPosition0: false, skipSpecial: false, target: null });
+
+/** What is null follows the SAE's own metadata; a hook that it does not know has to be given. @type {Readonly<import("./types.js").SplicedSettings>} */
+const spliced = Object.freeze({
+  hook: null,
+  outHook: null,
+  center: null,
+  prependBos: null,
+  contextSize: null,
+  skipSpecial: true,
+  skipPosition0: false,
+  keepError: false,
+  withoutFeatures: Object.freeze(/** @type {number[]} */ ([])),
+  ablateSkipped: true,
+});
+
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction, save, mismatches,
+  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction,
+  quality, spliced, save, mismatches,
 });

@@ -7,7 +7,7 @@ const FRACTIONS = new Set([
   "k", "topkThresholdLr", "jumpreluInitThreshold", "jumpreluBandwidth", "jumpreluTanhScale", "jumpreluTargetL0", "preActLossCoefficient", "auxKCoefficient",
 ]);
 /** Options without a default value that are numbers when they are given. */
-const OPTIONAL_NUMBERS = new Set(["topK", "topP", "maxTokens", "dIn", "dOut", "dSae", "contextSize", "feature"]);
+const OPTIONAL_NUMBERS = new Set(["topK", "topP", "maxTokens", "dIn", "dOut", "dSae", "feature", "contextSize"]);
 
 /**
  * Merges a caller's options over a method's defaults, once, at the boundary: behind it nothing checks names

@@ -221,4 +221,58 @@
  * @typedef {{what: "width" | "model" | "hook" | "center" | "prependBos" | "contextSize" | "normalization", sae: string, here: string, message: string}} Mismatch
  */
 
+/**
+ * @typedef {object} QualitySettings
+ * @property {boolean} skipPosition0  which rows the figures at the top, the latents and the histogram are of; both choices are in the answer
+ * @property {boolean} skipSpecial    leave out rows whose token is <|endoftext|> (BOS and EOS)
+ * @property {import("./acts.js").Acts | null} target  the same texts at the hook that a transcoder writes to
+ *
+ * x is a row (a transcoder's target), x̂ what the SAE makes of it. A figure is null where it has no value, as an explained variance of one row.
+ * Fewer distinct rows than dimensions make every explained variance look good; a density below 1 / rows cannot be seen.
+ * @typedef {object} Figures
+ * @property {number} rows
+ * @property {number} distinctRows   rows that differ: the same tokens up to a position always give the same row
+ * @property {number} l0             mean number of active features
+ * @property {number} fracActive     the same as a fraction
+ * @property {number} l1             mean sum of the features
+ * @property {number} mse            mean of the squared error summed over dimensions, as in SAELens
+ * @property {number} meanMse        its mean over dimensions, as in the notebooks
+ * @property {number} cosine
+ * @property {number} normRatio      mean of ‖x̂‖/‖x‖, SAELens's l2_ratio
+ * @property {number} normIn
+ * @property {number} normOut
+ * @property {number | null} relativeReconstructionBias  E‖x̂‖² / E⟨x, x̂⟩
+ * @property {number | null} evPerDimension        1 − Σ‖x − x̂‖² / Σ‖x − mean‖², a mean per dimension: the right one, SAELens's explained_variance
+ * @property {number | null} evLegacy              the mean over rows of that ratio: SAELens's explained_variance_legacy
+ * @property {number | null} evDictionaryLearning  1 − Σ var(x − x̂) / Σ var(x): a constant error is forgiven
+ * @property {number | null} evGlobal              1 − mean((x − x̂)²) / var of all numbers around one mean: chapter 9's and week 7's, mostly higher
+ * @property {number} deadLatents    never active on these rows
+ * @property {number} denseLatents   active on more than a tenth of them
+ *
+ * `density`, `fired` (rows), `maxActivation` and `meanActive` (over the rows where it is) have one number a latent. The histogram is of log₁₀ density;
+ * latents that never fire are its `zeros`.
+ * @typedef {Figures & {all: Figures, withoutPosition0: Figures | null, density: Float64Array, fired: Uint32Array, maxActivation: Float32Array,
+ *   meanActive: Float64Array, histogram: {edges: number[], counts: number[], zeros: number}}} Quality
+ */
+
+/**
+ * @typedef {object} SplicedSettings
+ * @property {string | null} hook         where the SAE reads
+ * @property {string | null} outHook      where its output is put in: another hook for a transcoder
+ * @property {boolean | null} center
+ * @property {boolean | null} prependBos
+ * @property {number | null} contextSize  texts longer than this many tokens are cut into parts, each with its own BOS
+ * @property {boolean} skipSpecial        leave positions of <|endoftext|> (BOS and EOS) as they are and out of the means, as SAELens does
+ * @property {boolean} skipPosition0      the same for position 0
+ * @property {boolean} keepError          put in x + SAE(x) − SAE(x): the clean model, but for features that are left out
+ * @property {readonly number[]} withoutFeatures  features set to 0 before decoding
+ * @property {boolean} ablateSkipped      the ablations change skipped positions too, as SAELens's zero ablation does
+ *
+ * Means over positions, in nats: cross-entropy of the next token, and KL(clean ‖ changed). `lossRecovered` is
+ * (ceZero − ceSae) / (ceZero − ceClean), SAELens's ce_loss_score; `…Mean` is the same against mean ablation; `klScore` = (klZero − klSae) / klZero.
+ * @typedef {{sequences: number, positions: number, predictions: number, ceClean: number, ceSae: number, ceZero: number, ceMean: number, deltaCe: number,
+ *   lossRecovered: number | null, lossRecoveredMean: number | null, klSae: number, klZero: number, klMean: number, klScore: number | null, klScoreMean: number | null,
+ *   hook: string, outHook: string, center: boolean, prependBos: boolean}} Spliced
+ */
+
 export {};
