@@ -18,6 +18,10 @@ export const METHODS = new Map([
   ["release", { checkpoint: false }],
   ["createSae", { checkpoint: false }],
   ["train", { checkpoint: true }],
+  ["trainStream", { checkpoint: true }],
+  ["setL1", { checkpoint: false }],
+  ["checkpoint", { checkpoint: false }],
+  ["restoreSae", { checkpoint: false }],
   ["saeInfo", { checkpoint: false }],
   ["weights", { checkpoint: false }],
   ["encode", { checkpoint: false }],
@@ -29,7 +33,7 @@ export const METHODS = new Map([
 ]);
 
 /** Methods whose answer is the `id` of something new on the device, which somebody has to release. */
-export const MAKERS = new Set(["loadModel", "collect", "createSae", "encode", "decode"]);
+export const MAKERS = new Set(["loadModel", "collect", "createSae", "restoreSae", "encode", "decode"]);
 
 /**
  * From the page to the worker. `digest` is answered like a call, by the worker itself.
