@@ -31,7 +31,7 @@ pub enum Progress {
         #[serde(skip_serializing_if = "Option::is_none")]
         entry: Option<Reported>,
     },
-    /// Rows of activations looked at.
+    /// Rows of activations looked at, or sequences run.
     Analyse { done: usize, total: usize },
 }
 

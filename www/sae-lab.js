@@ -20,6 +20,7 @@ import { trainStream } from "./engine/stream.js";
 export { defaults } from "./engine/defaults.js";
 export { LabError } from "./engine/errors.js";
 export { listModels } from "./engine/models.js";
+export { convertL1 } from "./engine/units.js";
 
 /**
  * Opens a lab: fetches the engine, chooses the processor and starts a worker. Each lab has a worker and a device

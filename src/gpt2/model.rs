@@ -313,6 +313,16 @@ impl Gpt2 {
         }
     }
 
+    /// Logits `[rows, d_vocab]` of rows as read at `ln_final.hook_normalized` in `view`: through the
+    /// tied head, but not centred over the vocabulary, which no probability notices.
+    pub fn unembed_rows(&self, normalized: Tensor<2>, view: View) -> Tensor<2> {
+        let x = match view {
+            View::TransformerLens => normalized * self.ln_f.weight.clone().unsqueeze() + self.ln_f.bias.clone().unsqueeze(),
+            View::HuggingFace => normalized,
+        };
+        x.matmul(self.wte.clone().transpose())
+    }
+
     /// Logits through the tied head; centred over the vocabulary in TransformerLens's view.
     fn unembed(&self, x: Tensor<3>, view: View) -> Tensor<3> {
         let [batch, pos, d_model] = x.dims();

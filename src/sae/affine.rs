@@ -101,8 +101,13 @@ impl Affine {
 
     /// Gradients from those of `h` and `y`, for the input `x` and the features that were decoded.
     pub fn backward(&self, x: &Tensor<2>, features: Tensor<2>, d_pre: Tensor<2>, d_y: Tensor<2>) -> AffineGradients {
-        let w_enc = self.centred(x.clone()).transpose().matmul(d_pre.clone());
         let w_dec = features.transpose().matmul(d_y.clone());
+        self.backward_with(x, w_dec, d_pre, d_y)
+    }
+
+    /// [`Affine::backward`] where the gradient of `W_dec` is known already.
+    pub fn backward_with(&self, x: &Tensor<2>, w_dec: Tensor<2>, d_pre: Tensor<2>, d_y: Tensor<2>) -> AffineGradients {
+        let w_enc = self.centred(x.clone()).transpose().matmul(d_pre.clone());
         let b_enc = d_pre.sum_dim(0);
         let w_skip = self.w_skip.as_ref().map(|_| d_y.clone().transpose().matmul(x.clone()));
         let mut b_dec = d_y.sum_dim(0);

@@ -34,6 +34,11 @@ pub trait Architecture {
     /// Feature activations of `x`, as an SAE in use gives them (a batch top-k by its threshold).
     fn encode(&self, x: Tensor<2>) -> Tensor<2>;
 
+    /// Feature activations as a training batch has them: batch top-k takes the largest of the batch itself.
+    fn encode_batch(&self, x: Tensor<2>) -> Tensor<2> {
+        self.encode(x)
+    }
+
     /// The output from features; what a skip transcoder adds from `x` is not part of it.
     fn decode(&self, features: Tensor<2>) -> Tensor<2> {
         self.affine().decode(features)
@@ -62,6 +67,7 @@ pub trait Architecture {
 
     /// The SAE for inputs that are not multiplied by `scale` any more:
     /// `encode(x)` of the result is `encode(scale · x)` of this one, its output is divided by `scale`.
+    /// (Where activations are in units of the decoder's norms, they are divided by `scale` too.)
     fn with_scale_folded(&self, scale: f64) -> Rc<dyn Architecture> {
         let folded = self.parameters().into_iter().map(|Parameter { name, value }| match name {
             "W_enc" => value * scale,

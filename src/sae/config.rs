@@ -205,8 +205,9 @@ pub struct Config {
     pub metadata: Metadata,
 }
 
-/// Values in one weight matrix at most: 256 MB as f32, of which training holds about six.
-pub const LARGEST_MATRIX: usize = 1 << 26;
+/// Values in one weight matrix at most: 512 MB as f32, of which use holds two and training about six.
+/// The widest published SAEs of GPT-2, 768 → 131072, have three quarters of it.
+pub const LARGEST_MATRIX: usize = 1 << 27;
 
 impl Config {
     /// The architecture's own conventions: the notebooks' for tied and untied, SAELens's else.

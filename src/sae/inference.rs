@@ -88,14 +88,13 @@ impl Inference {
     /// The output in the activations' own units from features of the rows `x`, which may have been
     /// changed since they were encoded.
     pub fn output(&self, features: Tensor<2>, x: Tensor<2>) -> Tensor<2> {
-        let (x, denormalize) = normalize(self.normalization, x);
-        let affine = self.architecture.affine();
-        let mut y = self.architecture.decode(features);
-        if let Some(w_skip) = &affine.w_skip {
-            y = y + x.matmul(w_skip.clone().transpose());
-        }
-        match denormalize {
+        let y = self.architecture.decode(features);
+        let y = match normalize(self.normalization, x.clone()).1 {
             Some((scale, shift)) => y * scale + shift,
+            None => y,
+        };
+        match &self.architecture.affine().w_skip {
+            Some(w_skip) => y + x.matmul(w_skip.clone().transpose()),
             None => y,
         }
     }

@@ -12,14 +12,21 @@ use crate::tensors::HostTensor;
 pub mod adam;
 mod affine;
 mod architecture;
+mod batchtopk;
 pub mod config;
 mod dead;
+pub mod files;
+mod gated;
 mod inference;
 pub mod init;
+mod jumprelu;
+mod matryoshka;
 mod named;
 mod relu;
+mod select;
 mod standard;
 mod tied;
+mod topk;
 pub mod train;
 
 pub use affine::Affine;
@@ -45,6 +52,8 @@ pub struct Sae {
     pub training: bool,
     /// The sparsity coefficient that the run in flight shall use from its next step on.
     pub coefficient: Cell<Option<f64>>,
+    /// `log10(how often each latent is active + 1e-10)`, `[d_sae]`, where that is known: SAELens's sparsity file.
+    pub log_sparsity: Option<Vec<f32>>,
 }
 
 impl Sae {
@@ -56,9 +65,13 @@ impl Sae {
     }
 
     /// An SAE with the given weights under SAELens's names: vectors `[n]`, matrices as in [`Affine`].
-    pub fn from_weights(mut config: Config, weights: BTreeMap<String, HostTensor>, device: &Device) -> Result<Self> {
+    pub fn from_weights(config: Config, weights: BTreeMap<String, HostTensor>, device: &Device) -> Result<Self> {
+        Self::from_named(config, Named::new(weights, device))
+    }
+
+    /// As [`Sae::from_weights`], from tensors that may be on the device already.
+    pub fn from_named(mut config: Config, mut named: Named) -> Result<Self> {
         config.check()?;
-        let mut named = Named::new(weights, device);
         let architecture = build(&config, &mut named)?;
         if let Some(stranger) = named.left().first() {
             return Err(LabError::new(
@@ -68,7 +81,16 @@ impl Sae {
             ));
         }
         config.parameters = architecture.parameters().iter().map(|p| p.value.dims().iter().product::<usize>()).sum();
-        Ok(Self { architecture, config, input_scale: 1.0, history: Vec::new(), optimizer: None, training: false, coefficient: Cell::new(None) })
+        Ok(Self {
+            architecture,
+            config,
+            input_scale: 1.0,
+            history: Vec::new(),
+            optimizer: None,
+            training: false,
+            coefficient: Cell::new(None),
+            log_sparsity: None,
+        })
     }
 
     /// The SAE as it is used on activations.
@@ -78,6 +100,16 @@ impl Sae {
             scale => self.architecture.with_scale_folded(scale),
         };
         Inference::new(architecture, self.config.normalize_activations)
+    }
+
+    /// Rows and their target as a step of training reads them: scaled and normalised.
+    pub fn batch(&self, x: Tensor<2>, target: Tensor<2>, coefficient: f64) -> Batch {
+        let (x, target) = match self.input_scale {
+            1.0 => (x, target),
+            scale => (x * scale, target * scale),
+        };
+        let (x, denormalize) = normalize(self.config.normalize_activations, x);
+        Batch { target, denormalize, ..Batch::new(x, coefficient) }
     }
 
     /// Where its weights are.
@@ -96,7 +128,11 @@ fn build(config: &Config, weights: &mut Named) -> Result<Rc<dyn Architecture>> {
     Ok(match config.architecture {
         Kind::Tied => Rc::new(tied::Tied::new(config, weights)?),
         Kind::Untied | Kind::Standard => Rc::new(standard::Standard::new(config, weights)?),
-        other => return Err(LabError::setting("architecture", other.name(), "one that is there already")),
+        Kind::TopK => Rc::new(topk::TopK::new(config, weights)?),
+        Kind::BatchTopK => Rc::new(batchtopk::BatchTopK::new(config, weights)?),
+        Kind::JumpRelu => Rc::new(jumprelu::JumpRelu::new(config, weights)?),
+        Kind::Gated => Rc::new(gated::Gated::new(config, weights)?),
+        Kind::Matryoshka => Rc::new(matryoshka::Matryoshka::new(config, weights)?),
     })
 }
 

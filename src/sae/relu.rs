@@ -44,7 +44,7 @@ pub fn relu_step(affine: &Affine, batch: &Batch, l1: L1) -> (Step, AffineGradien
         (features.clone().sum() * s, None)
     };
     let mut d_pre = d_features * active.clone();
-    let revived = dead::revive(affine, batch, &pre, &residual, r);
+    let revived = dead::revive(affine, batch, &pre, None, &residual, r);
     if let Some(revived) = &revived {
         d_pre = d_pre + revived.d_pre.clone();
     }

@@ -4,10 +4,13 @@
 //! their defaults live in `www/engine/defaults.js`.
 
 mod convert;
+mod files;
+mod loss;
 mod objects;
 mod options;
 mod panic;
 mod plot;
+mod quality;
 mod start;
 mod train;
 

@@ -1,9 +1,14 @@
 //! The engine on the CPU against the reference numbers (`tests/reference/README.md`).
 
+mod architectures;
+mod by_hand;
 mod edits;
 mod errors;
+mod files;
 mod generate;
 mod gpt2;
+mod gradients;
+mod quality;
 mod sae;
 mod support;
 mod tokenizer;

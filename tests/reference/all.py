@@ -10,11 +10,12 @@ from pathlib import Path
 from safetensors.torch import load
 
 HERE = Path(__file__).parent
-SCRIPTS = ["random_model.py", "gpt2.py", "edits.py", "generate.py", "tokenizer.py", "sae.py"]  # the first makes the model of the others
+SCRIPTS = ["random_model.py", "gpt2.py", "edits.py", "generate.py", "tokenizer.py", "sae.py",  # the first makes the model of the others
+           "saelens.py", "saelens_files.py", "saelens_evals.py", "dead_latents.py"]
 
 
 def written():
-    return {path.relative_to(HERE): path.read_bytes() for folder in ["numbers", "models"] for path in sorted((HERE / folder).rglob("*")) if path.is_file()}
+    return {path.relative_to(HERE): path.read_bytes() for folder in ["numbers", "models", "saes"] for path in sorted((HERE / folder).rglob("*")) if path.is_file()}
 
 
 def change(name, old, new):

@@ -1,7 +1,7 @@
 // @ts-check
 import { defaults } from "./defaults.js";
 import { idOf } from "./handles.js";
-import { toIds, toText } from "./inputs.js";
+import { toIds, toInput, toList, toText } from "./inputs.js";
 import { take } from "./options.js";
 import { required } from "./sae.js";
 
@@ -59,6 +59,41 @@ export class Analysis {
     const sent = features === null ? rest : { ...rest, features: [...toIds("heatmap", "number in “features”", features)] };
     const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
     return this.#call("heatmap", [...ids, toText("heatmap", text), sent], control);
+  }
+
+  /**
+   * How well an SAE stands for activations: sparsity, error, four explained variances by name, density of every
+   * latent; with and without position 0. `onProgress`: {phase: "analyse", done, total} in rows.
+   *
+   * @param {Sae} sae
+   * @param {import("./acts.js").Acts} acts
+   * @param {Partial<import("./types.js").QualitySettings> & Control} [options]  a transcoder needs `target`
+   * @returns {Promise<import("./types.js").Quality>}
+   */
+  async quality(sae, acts, options) {
+    const { settings, control } = take("quality", defaults.quality, options, ["signal", "onProgress"]);
+    const { target, ...sent } = settings;
+    const targetId = target === null ? null : idOf(target, this.#client, "acts");
+    return this.#call("quality", [this.#sae(sae), idOf(acts, this.#client, "acts"), targetId, sent], control);
+  }
+
+  /**
+   * What the model loses when an SAE's output stands in for its activations: cross-entropy and KL divergence
+   * against the clean model, beside zero and mean ablation of the same hook. `onProgress`: {phase: "analyse", done, total}
+   * in sequences, each of which counts twice.
+   *
+   * @param {import("./model.js").Model} model
+   * @param {Sae} sae
+   * @param {string | readonly import("./types.js").TextOrIds[]} texts  lists of token ids are run as they are
+   * @param {Partial<import("./types.js").SplicedSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Spliced>}
+   */
+  async spliced(model, sae, texts, options) {
+    const { settings, control } = take("spliced", defaults.spliced, options, ["signal", "onProgress"]);
+    const given = typeof texts === "string" ? [texts] : toList("spliced", "texts", texts);
+    const sent = { ...settings, withoutFeatures: [...toIds("spliced", "number in “withoutFeatures”", settings.withoutFeatures)] };
+    const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
+    return this.#call("spliced", [...ids, given.map((text) => toInput("spliced", text)), sent], control);
   }
 
   /** @param {unknown} sae */

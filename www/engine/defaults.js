@@ -57,10 +57,17 @@ const collect = Object.freeze({
 });
 
 /**
- * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn.
+ * `dIn` has to be given, unless `weights` say it; `dSae` not given is 4 · dIn. What is null follows the
+ * architecture's own convention: the notebooks' for tied and untied, SAELens's else.
  * @type {Readonly<import("./types.js").SaeSettings>}
  */
-const createSae = Object.freeze({ architecture: "tied", dIn: null, dSae: null, seed: 0, weights: null });
+const createSae = Object.freeze({
+  architecture: "tied", dIn: null, dSae: null, dOut: null, seed: 0, weights: null, init: null,
+  lossUnit: null, l1Weighted: null, applyBDecToInput: null, normalizeActivations: "none", transcoder: false, skip: false,
+  k: 32, rescaleActsByDecoderNorm: true, topkThresholdLr: 0.01, matryoshkaWidths: null, matryoshkaAuxLoss: false,
+  jumpreluInitThreshold: 0.01, jumpreluBandwidth: 0.05, jumpreluPenalty: "step", jumpreluTanhScale: 4, jumpreluSteToInput: false,
+  jumpreluTargetL0: 32, preActLossCoefficient: 0,
+});
 
 /**
  * How one SAE is trained: the notebooks' plain Adam.
@@ -118,6 +125,9 @@ const trainStream = Object.freeze({
   continue: false,
 });
 
+/** `target` not given is the input itself. @type {Readonly<import("./types.js").LossSettings>} */
+const loss = Object.freeze({ l1: 5e-4, target: null, dead: Object.freeze(/** @type {number[]} */ ([])), auxKCoefficient: 0, ghost: false });
+
 /** @type {Readonly<import("./types.js").TopFeaturesSettings>} */
 const topFeatures = Object.freeze({ k: 20, skipPosition0: false, by: "score" });
 
@@ -130,7 +140,25 @@ const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 1
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
 const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
+/** `target` is for transcoders. @type {Readonly<import("./types.js").QualitySettings>} */
+const quality = Object.freeze({ skipPosition0: false, skipSpecial: false, target: null });
+
+/** What is null follows the SAE's own metadata; a hook that it does not know has to be given. @type {Readonly<import("./types.js").SplicedSettings>} */
+const spliced = Object.freeze({
+  hook: null,
+  outHook: null,
+  center: null,
+  prependBos: null,
+  contextSize: null,
+  skipSpecial: true,
+  skipPosition0: false,
+  keepError: false,
+  withoutFeatures: Object.freeze(/** @type {number[]} */ ([])),
+  ablateSkipped: true,
+});
+
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, topFeatures, examples, heatmap, direction,
+  openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
+  quality, spliced,
 });

@@ -171,19 +171,18 @@ export function toRandomSequences(method, value) {
   return /** @type {{count: number, length: number, minId: number, maxId: number}} */ (numbers);
 }
 
+/** The tensors of an SAE, by SAELens's names. */
+const WEIGHTS = ["W_enc", "W_dec", "b_enc", "b_dec", "W_skip", "threshold", "b_gate", "b_mag", "r_mag", "topk_threshold"];
+
 /**
  * @param {string} method
  * @param {unknown} value
- * @returns {{W_enc: Tensor, b_enc: Tensor, W_dec?: Tensor, b_dec: Tensor}}
+ * @returns {Record<string, Tensor>}
  */
 export function toWeights(method, value) {
-  const given = fields(method, "weights", value, "{W_enc, b_enc, W_dec, b_dec}", ["W_enc", "b_enc", "W_dec", "b_dec"]);
-  const weights = {
-    W_enc: toTensor(method, "W_enc", given.W_enc),
-    b_enc: toTensor(method, "b_enc", given.b_enc),
-    b_dec: toTensor(method, "b_dec", given.b_dec),
-  };
-  return given.W_dec === undefined ? weights : { ...weights, W_dec: toTensor(method, "W_dec", given.W_dec) };
+  const given = fields(method, "weights", value, "{W_enc, b_enc, W_dec, b_dec, …}", WEIGHTS);
+  const present = Object.entries(given).filter(([, tensor]) => tensor !== undefined && tensor !== null);
+  return Object.fromEntries(present.map(([name, tensor]) => [name, toTensor(method, name, tensor)]));
 }
 
 /**

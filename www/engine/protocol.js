@@ -22,6 +22,7 @@ export const METHODS = new Map([
   ["setL1", { checkpoint: false }],
   ["checkpoint", { checkpoint: false }],
   ["restoreSae", { checkpoint: false }],
+  ["loss", { checkpoint: false }],
   ["saeInfo", { checkpoint: false }],
   ["weights", { checkpoint: false }],
   ["encode", { checkpoint: false }],
@@ -30,6 +31,8 @@ export const METHODS = new Map([
   ["examples", { checkpoint: true }],
   ["heatmap", { checkpoint: false }],
   ["direction", { checkpoint: false }],
+  ["quality", { checkpoint: true }],
+  ["spliced", { checkpoint: true }],
 ]);
 
 /** Methods whose answer is the `id` of something new on the device, which somebody has to release. */

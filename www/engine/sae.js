@@ -134,6 +134,20 @@ export class Sae {
     return new DeviceArray(this.#client, await this.#client.call("decode", [this.#id(), this.#operand("decode", features)]).result);
   }
 
+  /**
+   * The loss on some rows and the gradient of every parameter, without a step.
+   *
+   * @param {DeviceArray | import("./types.js").TensorLike} acts  [rows, dIn]
+   * @param {Partial<import("./types.js").LossSettings>} [options]
+   * @returns {Promise<import("./types.js").Loss>}
+   */
+  async loss(acts, options) {
+    const { settings } = take("loss", defaults.loss, options);
+    const { target, dead, ...rest } = settings;
+    const sent = { ...rest, dead: [...toIds("loss", "latent of “dead”", dead)] };
+    return this.#client.call("loss", [this.#id(), this.#operand("loss", acts), target === null ? null : this.#operand("loss", target), sent]).result;
+  }
+
   /** W_enc [dIn, dSae], b_enc [dSae], W_dec [dSae, dIn] (for a tied SAE too), b_dec [dIn]. @returns {Promise<import("./types.js").Weights>} */
   async weights() {
     return this.#client.call("weights", [this.#id()]).result;
@@ -247,13 +261,27 @@ export async function restoreSae(client, bytes) {
  */
 export async function createSae(client, options) {
   const { settings } = take("createSae", defaults.createSae, options);
-  const { weights: given, ...rest } = settings;
+  const { weights: given, architecture, dIn: width, dSae: latents, dOut, seed, init, lossUnit, l1Weighted, applyBDecToInput, normalizeActivations, transcoder, skip, ...extras } = settings;
   const weights = given === null ? null : toWeights("createSae", given);
-  const [rows = null, columns = null] = weights?.W_enc.shape ?? [];
-  const dIn = required("createSae", "dIn", settings.dIn ?? rows);
-  const dSae = settings.dSae ?? columns ?? 4 * dIn;
-  const sent = { ...rest, dIn, dSae, ...(weights === null ? {} : { weights }) };
+  const [rows = null, columns = null] = weights?.W_enc?.shape ?? [];
+  const dIn = required("createSae", "dIn", width ?? rows);
+  const dSae = latents ?? columns ?? 4 * dIn;
+  const { matryoshkaWidths, ...others } = extras;
+  const sent = {
+    architecture, dIn, dSae, seed, normalizeActivations, transcoder, skip,
+    ...present({ dOut, weights, init, lossUnit, l1Weighted, applyBDecToInput }),
+    extras: { ...others, matryoshkaWidths: matryoshkaWidths === null ? [] : [...toIds("createSae", "width of “matryoshkaWidths”", matryoshkaWidths)] },
+  };
   return new Sae(client, await client.call("createSae", [sent]).result);
+}
+
+/**
+ * Without what is null.
+ *
+ * @param {Record<string, unknown>} options
+ */
+function present(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
 }
 
 /**

@@ -133,10 +133,41 @@
  */
 
 /**
- * @typedef {{W_enc: TensorLike, b_enc: TensorLike, W_dec?: TensorLike, b_dec: TensorLike}} WeightsLike
- * @typedef {{W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, b_dec: Tensor}} Weights
- * @typedef {{architecture: string, dIn: number | null, dSae: number | null, seed: number, weights: WeightsLike | null}} SaeSettings
- * @typedef {{architecture: string, dIn: number, dSae: number, parameters: number, seed: number}} SaeConfig
+ * @typedef {"W_enc" | "W_dec" | "b_enc" | "b_dec" | "W_skip" | "threshold" | "b_gate" | "b_mag" | "r_mag"} WeightName  SAELens's names
+ * @typedef {Partial<Record<WeightName | "topk_threshold", TensorLike>>} WeightsLike
+ * @typedef {Partial<Record<WeightName, Tensor>> & {W_enc: Tensor, W_dec: Tensor, b_dec: Tensor}} Weights
+ * @typedef {"tied" | "untied" | "standard" | "topk" | "batchtopk" | "jumprelu" | "gated" | "matryoshka_batchtopk"} ArchitectureName
+ * @typedef {"none" | "expected_average_only_in" | "constant_norm_rescale" | "layer_norm"} Normalization  SAELens's names
+ *
+ * The settings that only some architectures have, with SAELens's meanings.
+ * @typedef {object} SaeExtras
+ * @property {number} k  active latents per row (topk), or in the mean over a batch (batchtopk, matryoshka_batchtopk)
+ * @property {boolean} rescaleActsByDecoderNorm  top-k kinds: pre-activations count times the norm of their decoder row
+ * @property {number} topkThresholdLr  batch top-k: how fast the running threshold follows
+ * @property {boolean} matryoshkaAuxLoss  dead latents reconstruct the error of their own level
+ * @property {number} jumpreluInitThreshold
+ * @property {number} jumpreluBandwidth
+ * @property {"step" | "tanh" | "quadratic"} jumpreluPenalty
+ * @property {number} jumpreluTanhScale
+ * @property {boolean} jumpreluSteToInput
+ * @property {number} jumpreluTargetL0
+ * @property {number} preActLossCoefficient  on dead latents; 0 for none
+ *
+ * How the weights start. Kaiming: U(±√(6/fan_in)); kaiming-linear: U(±√(3/fan_in)); normal: N(0, 1/fan_in).
+ * @typedef {"kaiming" | "kaiming-linear" | "normal" | "transposed"} InitLaw
+ * @typedef {{encoder: InitLaw, decoder: InitLaw, decoderNorm: number | null, encoderBias: "zeros" | "torch-linear"}} Init
+ *
+ * `lossUnit` "mean": both loss terms are means over batch and their last dimension; "sum": sums over it.
+ * @typedef {SaeExtras & {matryoshkaWidths: readonly number[] | null, architecture: ArchitectureName | string, dIn: number | null, dSae: number | null,
+ *   dOut: number | null, seed: number, weights: WeightsLike | null, init: Init | null, lossUnit: "mean" | "sum" | null, l1Weighted: boolean | null,
+ *   applyBDecToInput: boolean | null, normalizeActivations: Normalization, transcoder: boolean, skip: boolean}} SaeSettings
+ *
+ * What an SAE was made for, as far as that is known.
+ * @typedef {{modelName: string | null, hookName: string | null, hookNameOut: string | null, hookHeadIndex: number | null, prependBos: boolean | null,
+ *   contextSize: number | null, center: boolean | null, datasetPath: string | null, other: Record<string, unknown>}} SaeMetadata
+ * @typedef {SaeExtras & {matryoshkaWidths: number[], architecture: ArchitectureName, dIn: number, dSae: number, dOut: number, parameters: number, seed: number,
+ *   applyBDecToInput: boolean, normalizeActivations: Normalization, reshapeHookZ: boolean, transcoder: boolean, skip: boolean,
+ *   lossUnit: "mean" | "sum", l1Weighted: boolean, metadata: SaeMetadata}} SaeConfig
  */
 
 /**
@@ -210,6 +241,14 @@
  */
 
 /**
+ * `dead` names the latents that count as dead, for the auxiliary top-k loss (`auxKCoefficient` above 0) or ghost gradients.
+ * @typedef {{l1: number, target: import("./acts.js").DeviceArray | TensorLike | null, dead: readonly number[], auxKCoefficient: number, ghost: boolean}} LossSettings
+ *
+ * `terms.recon` and `terms.l1` are in the SAE's loss unit, `l1` without its coefficient; further terms, by SAELens's names, have theirs.
+ * @typedef {{terms: {recon: number, l1: number, [name: string]: number}, nActive: number, gradients: Record<string, Tensor>}} Loss
+ */
+
+/**
  * @typedef {{k: number, skipPosition0: boolean, by: "score" | "frequency" | "mean" | "max"}} TopFeaturesSettings
  * @typedef {{rows: number, alive: number, features: {feature: number, meanActive: number, frequency: number, mean: number, max: number}[]}} TopFeatures
  * @typedef {{feature: number | null, k: number, skipPosition0: boolean, context: number}} ExamplesSettings
@@ -218,6 +257,60 @@
  * @typedef {{hook: string, center: boolean, prependBos: boolean, k: number, skipPosition0: boolean, features: readonly number[] | null}} HeatmapSettings
  * @typedef {{tokens: string[], ids: Uint32Array, features: number[], data: Float32Array, shape: number[]}} Heatmap
  * @typedef {{feature: number | null, kind: DirectionKind}} DirectionSettings
+ */
+
+/**
+ * @typedef {object} QualitySettings
+ * @property {boolean} skipPosition0  which rows the figures at the top, the latents and the histogram are of; both choices are in the answer
+ * @property {boolean} skipSpecial    leave out rows whose token is <|endoftext|> (BOS and EOS)
+ * @property {import("./acts.js").Acts | null} target  the same texts at the hook that a transcoder writes to
+ *
+ * x is a row (a transcoder's target), x̂ what the SAE makes of it. A figure is null where it has no value, as an explained variance of one row.
+ * Fewer distinct rows than dimensions make every explained variance look good; a density below 1 / rows cannot be seen.
+ * @typedef {object} Figures
+ * @property {number} rows
+ * @property {number} distinctRows   rows that differ: the same tokens up to a position always give the same row
+ * @property {number} l0             mean number of active features
+ * @property {number} fracActive     the same as a fraction
+ * @property {number} l1             mean sum of the features
+ * @property {number} mse            mean of the squared error summed over dimensions, as in SAELens
+ * @property {number} meanMse        its mean over dimensions, as in the notebooks
+ * @property {number} cosine
+ * @property {number} normRatio      mean of ‖x̂‖/‖x‖, SAELens's l2_ratio
+ * @property {number} normIn
+ * @property {number} normOut
+ * @property {number | null} relativeReconstructionBias  E‖x̂‖² / E⟨x, x̂⟩
+ * @property {number | null} evPerDimension        1 − Σ‖x − x̂‖² / Σ‖x − mean‖², a mean per dimension: the right one, SAELens's explained_variance
+ * @property {number | null} evLegacy              the mean over rows of that ratio: SAELens's explained_variance_legacy
+ * @property {number | null} evDictionaryLearning  1 − Σ var(x − x̂) / Σ var(x): a constant error is forgiven
+ * @property {number | null} evGlobal              1 − mean((x − x̂)²) / var of all numbers around one mean: chapter 9's and week 7's, mostly higher
+ * @property {number} deadLatents    never active on these rows
+ * @property {number} denseLatents   active on more than a tenth of them
+ *
+ * `density`, `fired` (rows), `maxActivation` and `meanActive` (over the rows where it is) have one number a latent. The histogram is of log₁₀ density;
+ * latents that never fire are its `zeros`.
+ * @typedef {Figures & {all: Figures, withoutPosition0: Figures | null, density: Float64Array, fired: Uint32Array, maxActivation: Float32Array,
+ *   meanActive: Float64Array, histogram: {edges: number[], counts: number[], zeros: number}}} Quality
+ */
+
+/**
+ * @typedef {object} SplicedSettings
+ * @property {string | null} hook         where the SAE reads
+ * @property {string | null} outHook      where its output is put in: another hook for a transcoder
+ * @property {boolean | null} center
+ * @property {boolean | null} prependBos
+ * @property {number | null} contextSize  texts longer than this many tokens are cut into parts, each with its own BOS
+ * @property {boolean} skipSpecial        leave positions of <|endoftext|> (BOS and EOS) as they are and out of the means, as SAELens does
+ * @property {boolean} skipPosition0      the same for position 0
+ * @property {boolean} keepError          put in x + SAE(x) − SAE(x): the clean model, but for features that are left out
+ * @property {readonly number[]} withoutFeatures  features set to 0 before decoding
+ * @property {boolean} ablateSkipped      the ablations change skipped positions too, as SAELens's zero ablation does
+ *
+ * Means over positions, in nats: cross-entropy of the next token, and KL(clean ‖ changed). `lossRecovered` is
+ * (ceZero − ceSae) / (ceZero − ceClean), SAELens's ce_loss_score; `…Mean` is the same against mean ablation; `klScore` = (klZero − klSae) / klZero.
+ * @typedef {{sequences: number, positions: number, predictions: number, ceClean: number, ceSae: number, ceZero: number, ceMean: number, deltaCe: number,
+ *   lossRecovered: number | null, lossRecoveredMean: number | null, klSae: number, klZero: number, klMean: number, klScore: number | null, klScoreMean: number | null,
+ *   hook: string, outHook: string, center: boolean, prependBos: boolean}} Spliced
  */
 
 export {};

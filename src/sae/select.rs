@@ -1,0 +1,200 @@
+//! The k largest values as a mask, found on the device: no sorting, no reading back.
+//!
+//! The k-th largest value is found bit by bit, by counting how many values reach a candidate. Floats
+//! of one sign are ordered as their bits are, so 8 candidates `m · 2^j` settle the exponent and 23
+//! candidates `m + 2^(e−j)` the mantissa: after 31 counts the k-th value is known exactly, whatever
+//! the range of the values. Halving the distance of minimum and maximum would need as many counts
+//! and not be exact where a row's values differ by more than 2^31 in size.
+//!
+//! A count is 3 dispatches over all values (compare, to float, sum; one more for a whole matrix) and
+//! 3–4 over one value per row: 208 dispatches for [`largest_positive`] (239 for a matrix), about 250
+//! for [`largest`]. On one core of a 2.1 GHz Xeon the 32 largest of each row of 256 × 1536 take 6.5 ms; a
+//! product of 256 × 96 and 96 × 1536 takes 2.5. Counts are f32, exact for a `k` of up to 2^24. burn's own
+//! `topk` inserts one value after another, and its `sort` runs on the host.
+
+use burn::tensor::Tensor;
+
+/// What the `k` are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// Every row has its own `k` largest.
+    Row,
+    /// The whole matrix has.
+    Matrix,
+}
+
+/// 2^−102, 2·10⁻³¹: what is smaller in size counts as zero. Its last mantissa bit is worth 2^−125; a GPU may
+/// take numbers below 2^−126 for zeros.
+const TINY: f64 = 1.0 / (1u128 << 102) as f64;
+/// Powers of two whose sums are all the steps from the smallest exponent, −102, to the largest, 127.
+const EXPONENTS: [i32; 8] = [115, 57, 29, 14, 7, 4, 2, 1];
+const MANTISSA_BITS: i32 = 23;
+
+/// 1 where a value is one of the `k` largest **and above zero**, else 0; values tied with the k-th
+/// are all taken. Negative values are never taken, so fewer than `k` may be.
+///
+/// # Shapes
+/// values `[rows, n]` → `[rows, n]`
+pub fn largest_positive(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
+    let [rows, _] = values.dims();
+    let k = Tensor::full([if per == Per::Row { rows } else { 1 }, 1], k as f64, &values.device());
+    values.clone().greater_equal(kth(values, &k, per)).float()
+}
+
+/// 1 where a value is one of the `k` largest of the candidates, else 0: all candidates where there
+/// are no more than `k`. `among` has 1 for every candidate column, else 0; without it all are
+/// candidates. Values tied with the k-th are all taken.
+///
+/// # Shapes
+/// values `[rows, n]`, among `[1, n]` → `[rows, n]`
+pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Tensor<2> {
+    let [rows, n] = values.dims();
+    let device = values.device();
+    let chosen = match among {
+        Some(among) => among.clone(),
+        None => Tensor::ones([1, n], &device),
+    };
+    let candidates = match per {
+        Per::Row => chosen.clone().sum_dim(1),
+        Per::Matrix => chosen.clone().sum_dim(1) * rows as f64,
+    }; // [1, 1]
+    let k = candidates.clone().clamp_max(k as f64);
+    let reach = |bound: f64| total(values.clone().greater_equal_elem(bound).float() * chosen.clone(), per).greater_equal(k.clone());
+    // The k-th largest is positive, (nearly) zero or negative. A negative one is minus the
+    // (candidates − k + 1)-th largest of the values' negatives.
+    let (positive, not_negative) = (reach(TINY), reach(-TINY));
+    let sign = positive.clone().float() * 2.0 - 1.0; // [rows or 1, 1]
+    let rank = (candidates - k.clone() + 1.0).mask_where(positive.clone(), k);
+    // Of the other sign, so never reached, are those that are no candidates.
+    let signed = values.clone() * sign.clone();
+    let signed = match among {
+        Some(among) => signed * among.clone() + (among.clone() - 1.0),
+        None => signed,
+    };
+    let zero = not_negative.bool_and(positive.bool_not());
+    let threshold = (kth(&signed, &rank, per) * sign).mask_fill(zero, -TINY);
+    values.clone().greater_equal(threshold).float() * chosen
+}
+
+/// The `k`-th largest value where it is at least [`TINY`], else [`TINY`].
+///
+/// # Shapes
+/// values `[rows, n]`, k `[rows or 1, 1]` → `[rows, 1]` or `[1, 1]`
+fn kth(values: &Tensor<2>, k: &Tensor<2>, per: Per) -> Tensor<2> {
+    let reached = |candidate: &Tensor<2>| total(values.clone().greater_equal(candidate.clone()).float(), per).greater_equal(k.clone());
+    let mut m = k.full_like(TINY);
+    for j in EXPONENTS {
+        let candidate = m.clone() * 2f64.powi(j);
+        m = m.mask_where(reached(&candidate), candidate);
+    }
+    let power = m.clone();
+    for j in 1..=MANTISSA_BITS {
+        let candidate = m.clone() + power.clone() * 2f64.powi(-j);
+        m = m.mask_where(reached(&candidate), candidate);
+    }
+    m
+}
+
+/// The sum of each row `[rows, 1]`, or of all of them `[1, 1]`.
+fn total(counted: Tensor<2>, per: Per) -> Tensor<2> {
+    let sums = counted.sum_dim(1);
+    match per {
+        Per::Row => sums,
+        Per::Matrix => sums.sum_dim(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use pollster::block_on;
+
+    use super::*;
+    use crate::rng::Rng;
+    use crate::tensors::{read, upload};
+
+    fn matrix(data: &[f32], rows: usize) -> Tensor<2> {
+        upload(data.to_vec(), [rows, data.len() / rows], &Device::flex())
+    }
+
+    /// By sorting: whatever is at least the k-th largest of the candidates.
+    fn sorted(data: &[f32], k: usize, among: impl Fn(usize) -> bool) -> Vec<f32> {
+        let mut order: Vec<f32> = data.iter().enumerate().filter(|(at, _)| among(*at)).map(|(_, v)| *v).collect();
+        order.sort_by(|a, b| b.total_cmp(a));
+        let least = order.get(k.min(order.len()).wrapping_sub(1)).copied().unwrap_or(f32::INFINITY);
+        data.iter().enumerate().map(|(at, v)| if among(at) && *v >= least { 1.0 } else { 0.0 }).collect()
+    }
+
+    fn check(name: &str, data: &[f32], rows: usize, k: usize, among: Option<&[f32]>) {
+        let n = data.len() / rows;
+        let values = matrix(data, rows);
+        let chosen = |at: usize| among.is_none_or(|a| a[at % n] == 1.0);
+        let tensor = among.map(|a| matrix(a, 1));
+        let rows_of = data.chunks(n).enumerate();
+        let by_row: Vec<f32> = rows_of.flat_map(|(row, values)| sorted(values, k, |at| chosen(row * n + at))).collect();
+        let got = |mask: Tensor<2>| block_on(read(mask)).unwrap().data;
+        assert_eq!(got(largest(&values, k, Per::Row, tensor.as_ref())), by_row, "{name}, per row, k {k}");
+        let whole = sorted(data, k, chosen);
+        assert_eq!(got(largest(&values, k, Per::Matrix, tensor.as_ref())), whole, "{name}, whole, k {k}");
+        if among.is_none() {
+            let positive = |mask: Vec<f32>| -> Vec<f32> { mask.iter().zip(data).map(|(m, v)| if *v > 0.0 { *m } else { 0.0 }).collect() };
+            assert_eq!(got(largest_positive(&values, k, Per::Row)), positive(by_row), "{name}, positive per row, k {k}");
+            assert_eq!(got(largest_positive(&values, k, Per::Matrix)), positive(whole), "{name}, positive, k {k}");
+        }
+    }
+
+    #[test]
+    fn the_same_as_sorting() {
+        let mut rng = Rng::new(5);
+        let (rows, n) = (7, 53);
+        let normal: Vec<f32> = (0..rows * n).map(|_| rng.normal() as f32).collect();
+        let with = |f: &dyn Fn(usize, f32) -> f32| -> Vec<f32> { normal.iter().enumerate().map(|(at, v)| f(at, *v)).collect() };
+        let mut cases = vec![
+            ("random", normal.clone()),
+            ("rectified", with(&|_, v| v.max(0.0))),
+            ("all negative", with(&|_, v| -v.abs() - 1e-3)),
+            ("tied", with(&|_, v| (v * 2.0).round())),
+            ("constant", with(&|_, _| 0.25)),
+            ("constant, negative", with(&|_, _| -3.0)),
+            ("zeros", with(&|_, _| 0.0)),
+            ("rows of other scales", with(&|at, v| v * 10f32.powi(10 * (at / n) as i32 - 26))),
+            ("scales in one row", with(&|at, v| v * 10f32.powi((at % n) as i32 - 26))),
+            ("near each other", with(&|_, v| 1.0 + v * 2e-7)),
+            ("near each other, negative", with(&|_, v| -1.0 - v * 2e-7)),
+        ];
+        let mut extremes = normal.clone();
+        (extremes[0], extremes[1], extremes[60], extremes[61]) = (f32::MAX, f32::MIN, TINY as f32, -TINY as f32);
+        cases.push(("extremes", extremes));
+        for (name, data) in &cases {
+            for k in [1, 2, 5, 26, 52, 53, 54, 371, 1000] {
+                check(name, data, rows, k, None);
+            }
+            let among: Vec<f32> = (0..n).map(|at| if at % 3 == 1 { 1.0 } else { 0.0 }).collect();
+            for k in [1, 7, 18, 19, 100] {
+                check(name, data, rows, k, Some(&among));
+            }
+            check(name, data, rows, 3, Some(&vec![0.0; n]));
+            let alone: Vec<f32> = (0..n).map(|at| if at == 20 { 1.0 } else { 0.0 }).collect();
+            check(name, data, rows, 3, Some(&alone));
+        }
+    }
+
+    #[test]
+    fn every_exponent_is_found() {
+        let data: Vec<f32> = (-102..128).flat_map(|e| [2f32.powi(e), 2f32.powi(e) * 1.999_999_9]).collect();
+        for k in (1..=data.len()).step_by(3) {
+            check("exponents", &data, 1, k, None);
+        }
+    }
+
+    #[test]
+    fn numbers_below_the_smallest_one_tie_with_zero() {
+        let data = [1e-40, 0.0, -1e-32, -1.0, 2.0];
+        let mask = |k| block_on(read(largest(&matrix(&data, 1), k, Per::Row, None))).unwrap().data;
+        assert_eq!(mask(1), [0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(mask(2), [1.0, 1.0, 1.0, 0.0, 1.0]);
+        assert_eq!(mask(5), [1.0; 5]);
+        let positive = block_on(read(largest_positive(&matrix(&data, 1), 3, Per::Row))).unwrap().data;
+        assert_eq!(positive, [0.0, 0.0, 0.0, 0.0, 1.0]);
+    }
+}
