@@ -341,7 +341,8 @@ fn b_dec_and_the_scale_start_where_they_should() {
 // Interruptions.
 
 /// Everything switched on that has a state.
-fn elaborate(epochs: usize) -> TrainSettings {
+fn elaborate(architecture: &str, epochs: usize) -> TrainSettings {
+    let aux_k = Kind::parse(architecture).unwrap().is_top_k(); // by default
     let recipe = Recipe {
         l1_warm_up_steps: 7,
         lr_schedule: LrSchedule::Cosine,
@@ -351,7 +352,7 @@ fn elaborate(epochs: usize) -> TrainSettings {
         decoder_norm: DecoderNorm::Unit,
         b_dec_init: BDecInit::GeometricMedian,
         dead_window: 3,
-        remedy: Some(Remedy::Resample),
+        remedy: if aux_k { None } else { Some(Remedy::Resample) },
         resample_every: 5,
         ..recipe()
     };
@@ -363,28 +364,34 @@ fn half_dead(architecture: &str) -> RefCell<Sae> {
     let kind = Kind::parse(architecture).unwrap();
     let mut config = Config::new(kind, 6, 12, 1);
     config.normalize_activations = Normalization::ExpectedAverageOnlyIn;
+    (config.extras.k, config.extras.matryoshka_widths) = (2.0, vec![4, 12]);
     let mut weights = Init::of(kind).weights(&config);
-    let b_enc = weights.get_mut("b_enc").unwrap();
-    b_enc.data.iter_mut().take(8).for_each(|b| *b = -100.0);
+    for (name, bias) in &mut weights {
+        if ["b_enc", "b_gate", "b_mag"].contains(&name.as_str()) {
+            bias.data.iter_mut().take(8).for_each(|b| *b = -100.0);
+        }
+    }
     RefCell::new(Sae::from_weights(config, weights, &Device::flex()).unwrap())
 }
 
 #[test]
 fn an_aborted_run_goes_on_bit_by_bit_wherever_it_stopped() {
     let data = rows(40, 6); // 32 rows to train on: 4 steps an epoch
-    for architecture in ["tied", "untied", "standard"] {
+    for architecture in Kind::ALL.map(Kind::name) {
         let whole = half_dead(architecture);
-        block_on(train(&whole, &data, &elaborate(5), &Uninterrupted)).unwrap();
-        assert!(whole.borrow().optimizer.as_ref().unwrap().resampled_at > 0);
+        block_on(train(&whole, &data, &elaborate(architecture, 5), &Uninterrupted)).unwrap();
+        let top_k = whole.borrow().config.architecture.is_top_k();
+        assert_eq!(whole.borrow().optimizer.as_ref().unwrap().resampled_at > 0, !top_k);
+        assert_eq!(whole.borrow().history.iter().any(|e| e.aux > 0.0), top_k || architecture == "gated", "{architecture}");
         assert!(whole.borrow().history.iter().any(|e| e.dead > 0) && whole.borrow().history[4].held_out.is_some());
         for stop in 1..=20 {
             let parts = half_dead(architecture);
-            let error = block_on(train(&parts, &data, &elaborate(5), &After::steps(stop))).unwrap_err();
+            let error = block_on(train(&parts, &data, &elaborate(architecture, 5), &After::steps(stop))).unwrap_err();
             assert_eq!(error.code, "LAB-CANCELLED");
             assert_eq!(parts.borrow().optimizer.as_ref().unwrap().steps, stop);
             let done = parts.borrow().history.len();
             if done < 5 {
-                block_on(train(&parts, &data, &TrainSettings { go_on: true, ..elaborate(5 - done) }, &Uninterrupted)).unwrap();
+                block_on(train(&parts, &data, &TrainSettings { go_on: true, ..elaborate(architecture, 5 - done) }, &Uninterrupted)).unwrap();
             }
             assert_eq!(weights(&parts), weights(&whole), "{architecture} stopped after {stop}");
             assert_eq!(parts.borrow().history, whole.borrow().history);
@@ -395,12 +402,12 @@ fn an_aborted_run_goes_on_bit_by_bit_wherever_it_stopped() {
 #[test]
 fn a_checkpoint_goes_on_bit_by_bit() {
     let data = rows(40, 6);
-    for architecture in ["tied", "untied", "standard"] {
+    for architecture in Kind::ALL.map(Kind::name) {
         let whole = half_dead(architecture);
-        block_on(train(&whole, &data, &elaborate(5), &Uninterrupted)).unwrap();
+        block_on(train(&whole, &data, &elaborate(architecture, 5), &Uninterrupted)).unwrap();
         for stop in [1, 3, 4, 10, 19, 20] {
             let parts = half_dead(architecture);
-            block_on(train(&parts, &data, &elaborate(5), &After::steps(stop))).unwrap_err();
+            block_on(train(&parts, &data, &elaborate(architecture, 5), &After::steps(stop))).unwrap_err();
             let bytes = block_on(checkpoint(&parts)).unwrap();
             let restored = RefCell::new(restore(&bytes, &Device::flex()).unwrap());
             assert_eq!(weights(&restored), weights(&parts));
@@ -408,7 +415,7 @@ fn a_checkpoint_goes_on_bit_by_bit() {
             assert_eq!(block_on(checkpoint(&restored)).unwrap(), bytes);
             let done = restored.borrow().history.len();
             if done < 5 {
-                block_on(train(&restored, &data, &TrainSettings { go_on: true, ..elaborate(5 - done) }, &Uninterrupted)).unwrap();
+                block_on(train(&restored, &data, &TrainSettings { go_on: true, ..elaborate(architecture, 5 - done) }, &Uninterrupted)).unwrap();
             }
             assert_eq!(weights(&restored), weights(&whole), "{architecture} stopped after {stop}");
             assert_eq!(restored.borrow().history, whole.borrow().history);
@@ -424,7 +431,7 @@ fn a_checkpoint_goes_on_bit_by_bit() {
 #[test]
 fn checkpoints_that_are_none_are_refused() {
     let sae = half_dead("standard");
-    block_on(train(&sae, &rows(40, 6), &elaborate(5), &After::steps(6))).unwrap_err();
+    block_on(train(&sae, &rows(40, 6), &elaborate("standard", 5), &After::steps(6))).unwrap_err();
     let good = block_on(checkpoint(&sae)).unwrap();
     let refused = |bytes: &[u8]| {
         let error = restore(bytes, &Device::flex()).err().expect("should be refused");
@@ -668,7 +675,7 @@ fn several_saes_on_one_stream_are_trained_as_each_alone() {
 fn a_stream_goes_on_bit_by_bit_from_an_abort_and_from_checkpoints() {
     let tiny = Tiny::open();
     let stream = tiny.stream(640); // 40 steps
-    let recipes = [recipe(), Recipe { remedy: Some(Remedy::Resample), dead_window: 5, resample_every: 7, l1: 5.0, ..elaborate(1).recipe }];
+    let recipes = [recipe(), Recipe { remedy: Some(Remedy::Resample), dead_window: 5, resample_every: 7, l1: 5.0, ..elaborate("untied", 1).recipe }];
     let make = || [of_stream("standard", 0), of_stream("untied", 1)];
     fn with<'a>(saes: &'a [RefCell<Sae>; 2], recipes: &[Recipe; 2]) -> [(&'a RefCell<Sae>, Recipe); 2] {
         [(&saes[0], recipes[0].clone()), (&saes[1], recipes[1].clone())]
