@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use pollster::block_on;
 use sae_lab::gpt2::{Gpt2, HookPoint, View};
 use sae_lab::progress::{Checkpoint, Progress, Uninterrupted};
+use sae_lab::rng::Rng;
 use sae_lab::sae::adam::{Adam, AdamSettings};
 use sae_lab::sae::train::clip::clip;
 use sae_lab::sae::train::dead_latents::{Anew, directions, losses};
@@ -479,67 +480,48 @@ fn checkpoints_that_are_none_are_refused() {
     assert!(refused(&nan).message.contains("no numbers"));
 }
 
+/// Sets another coefficient after six steps; cancels after so many.
+struct Change<'a>(&'a RefCell<Sae>, Cell<usize>, usize);
+
+impl Checkpoint for Change<'_> {
+    async fn reached(&self, _: Progress) -> Result<()> {
+        self.1.set(self.1.get() + 1);
+        if self.1.get() == 6 {
+            self.0.borrow().coefficient.set(Some(0.5));
+        }
+        if self.1.get() == self.2 { Err(LabError::cancelled()) } else { Ok(()) }
+    }
+}
+
 #[test]
 fn the_coefficient_changes_while_training_runs() {
-    struct Change<'a>(&'a RefCell<Sae>, Cell<usize>);
-    impl Checkpoint for Change<'_> {
-        async fn reached(&self, _: Progress) -> Result<()> {
-            self.1.set(self.1.get() + 1);
-            if self.1.get() == 6 {
-                self.0.borrow().coefficient.set(Some(0.5));
-            }
-            Ok(())
-        }
-    }
-    let (data, live, plain) = (rows(32, 6), small("standard"), small("standard"));
-    block_on(train(&live, &data, &settings(3), &Change(&live, Cell::new(0)))).unwrap();
-    // By hand: six steps with the first, six with the second.
+    let data = rows(32, 6);
+    let changed = |steps: usize| {
+        let sae = small("standard");
+        let run = block_on(train(&sae, &data, &settings(3), &Change(&sae, Cell::new(0), steps)));
+        assert_eq!(run.is_err(), steps <= 12);
+        sae
+    };
+    // Six steps with the first coefficient, six with the second, in two runs.
+    let (live, plain) = (changed(13), small("standard"));
     block_on(train(&plain, &data, &settings(3), &After::steps(6))).unwrap_err();
-    let half = block_on(checkpoint(&plain)).unwrap();
     let other = TrainSettings { go_on: true, recipe: Recipe { l1: 0.5, ..recipe() }, ..settings(2) };
     block_on(train(&plain, &data, &other, &Uninterrupted)).unwrap();
     assert_eq!(weights(&live), weights(&plain));
     assert_eq!(live.borrow().history, plain.borrow().history);
     assert_eq!(live.borrow().history.iter().map(|e| e.coefficient).collect::<Vec<_>>(), [1e-2, 0.5, 0.5]);
-    // The total of the entry in which it changed counts each step with its own coefficient.
-    let stepped = RefCell::new(restore(&half, &Device::flex()).unwrap());
-    let mut totals = Vec::new();
-    for n in 4..8 {
-        // Each step's own batch alone, with the coefficient it has.
-        let again = small("standard");
-        block_on(train(&again, &data, &settings(3), &After::steps(n))).err();
+
+    // The total of the epoch in which it changed counts each step with its own coefficient.
+    let mut rng = Rng::new(5);
+    let order = [rng.permutation(32), rng.permutation(32)].concat();
+    let total = |n: usize| {
+        let x = data.clone().select(0, upload_indices(&order[8 * n..8 * n + 8], [8], &Device::flex()));
         let l1 = if n < 6 { 1e-2 } else { 0.5 };
-        if n > 6 {
-            let bytes = block_on(checkpoint(&stepped)).unwrap();
-            let next = RefCell::new(restore(&bytes, &Device::flex()).unwrap());
-            block_on(train(
-                &next,
-                &data,
-                &TrainSettings { recipe: Recipe { l1: 0.5, ..recipe() }, go_on: true, ..settings(1) },
-                &After::steps(n - 6),
-            ))
-            .unwrap_err();
-            totals.push((next, l1));
-        } else {
-            totals.push((again, l1));
-        }
-    }
-    let order = {
-        let mut rng = sae_lab::rng::Rng::new(5);
-        rng.permutation(32);
-        rng.permutation(32)
+        let step = changed(n).borrow().architecture.step(&Batch::new(x, l1));
+        let number = |t: Tensor<1>| f64::from(block_on(read(t)).unwrap().data[0]);
+        number(step.recon) + l1 * number(step.sparsity)
     };
-    let total: f64 = totals
-        .iter()
-        .zip(order.chunks(8))
-        .map(|((sae, l1), batch)| {
-            let x = data.clone().select(0, upload_indices(batch, [8], &Device::flex()));
-            let step = sae.borrow().architecture.step(&Batch::new(x, *l1));
-            let number = |t: Tensor<1>| f64::from(block_on(read(t)).unwrap().data[0]);
-            number(step.recon) + l1 * number(step.sparsity)
-        })
-        .sum();
-    assert_close_f64("total", live.borrow().history[1].total, total / 4.0, 1e-6);
+    assert_close_f64("total", live.borrow().history[1].total, (4..8).map(total).sum::<f64>() / 4.0, 1e-6);
 }
 
 #[test]
@@ -557,7 +539,7 @@ fn rows_are_held_out_by_sequence() {
     assert!(measured.recon > 10.0 * last.recon, "{measured:?} {last:?}");
     // The figures are what anybody would compute from the weights.
     let seen = values(data.rows.x.clone());
-    let held_rows = if sae_lab::rng::Rng::substream(5, 3).permutation(2)[0] == 0 { &seen[..24 * 6] } else { &seen[24 * 6..] };
+    let held_rows = if Rng::substream(5, 3).permutation(2)[0] == 0 { &seen[..24 * 6] } else { &seen[24 * 6..] };
     let x = upload(held_rows.to_vec(), [24, 6], &Device::flex());
     let (features, out) = sae.borrow().inference().reconstruct(x.clone());
     let error = f64::from(values(out - x.clone()).iter().map(|e| e * e).sum::<f32>());
