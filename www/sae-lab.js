@@ -13,10 +13,11 @@ import { defaults } from "./engine/defaults.js";
 import { readModel } from "./engine/load.js";
 import { Model } from "./engine/model.js";
 import { take } from "./engine/options.js";
-import { Sae, createSae } from "./engine/sae.js";
+import { Sae, createSae, restoreSae } from "./engine/sae.js";
 import { loadSae } from "./engine/sae-files.js";
 import { listSaes } from "./engine/saes.js";
 import { startEngine } from "./engine/start.js";
+import { trainStream } from "./engine/stream.js";
 
 export { defaults } from "./engine/defaults.js";
 export { LabError } from "./engine/errors.js";
@@ -121,6 +122,35 @@ export class Lab {
    */
   async memory() {
     return this.#client.call("memory", []).result;
+  }
+
+  /**
+   * Makes an SAE of the bytes that `sae.checkpoint()` gave; training goes on with {continue: true}.
+   *
+   * @param {Uint8Array | ArrayBuffer} bytes
+   * @returns {Promise<import("./engine/sae.js").Sae>}
+   * @throws {import("./engine/errors.js").LabError} LAB-BAD-FILE when they are something else, or not all of them
+   */
+  async restoreSae(bytes) {
+    return restoreSae(this.#client, bytes);
+  }
+
+  /**
+   * Trains one or more SAEs on activations of text that streams through the model: of millions of tokens no more is
+   * held than `bufferRows` rows. All SAEs see the same batches, each with settings of its own (`perSae`).
+   *
+   * `onProgress` is given each entry of a history, every `entryEvery` steps, as {sae, epoch, total, …} with the number
+   * of the SAE in the list, and {phase: "fill", done, total} in rows of the buffer or {phase: "train", done, total, epoch} in
+   * steps. Abort, pause and continue as with `sae.train`; SAEs that began together go on together.
+   *
+   * @param {Model} model
+   * @param {readonly import("./engine/sae.js").Sae[]} saes
+   * @param {string | readonly string[]} texts
+   * @param {Partial<import("./engine/types.js").TrainStreamSettings> & import("./engine/types.js").Control} [options]
+   * @returns {Promise<import("./engine/types.js").TrainStreamResult>}
+   */
+  async trainStream(model, saes, texts, options) {
+    return trainStream(this.#client, model, saes, texts, options);
   }
 
   /**

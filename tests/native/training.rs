@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use pollster::block_on;
 use sae_lab::gpt2::{Gpt2, HookPoint, View};
 use sae_lab::progress::{Checkpoint, Progress, Uninterrupted};
+use sae_lab::rng::Rng;
 use sae_lab::sae::adam::{Adam, AdamSettings};
 use sae_lab::sae::train::clip::clip;
 use sae_lab::sae::train::dead_latents::{Anew, directions, losses};
@@ -341,7 +342,8 @@ fn b_dec_and_the_scale_start_where_they_should() {
 // Interruptions.
 
 /// Everything switched on that has a state.
-fn elaborate(epochs: usize) -> TrainSettings {
+fn elaborate(architecture: &str, epochs: usize) -> TrainSettings {
+    let aux_k = Kind::parse(architecture).unwrap().is_top_k(); // by default
     let recipe = Recipe {
         l1_warm_up_steps: 7,
         lr_schedule: LrSchedule::Cosine,
@@ -351,7 +353,7 @@ fn elaborate(epochs: usize) -> TrainSettings {
         decoder_norm: DecoderNorm::Unit,
         b_dec_init: BDecInit::GeometricMedian,
         dead_window: 3,
-        remedy: Some(Remedy::Resample),
+        remedy: if aux_k { None } else { Some(Remedy::Resample) },
         resample_every: 5,
         ..recipe()
     };
@@ -363,28 +365,34 @@ fn half_dead(architecture: &str) -> RefCell<Sae> {
     let kind = Kind::parse(architecture).unwrap();
     let mut config = Config::new(kind, 6, 12, 1);
     config.normalize_activations = Normalization::ExpectedAverageOnlyIn;
+    (config.extras.k, config.extras.matryoshka_widths) = (2.0, vec![4, 12]);
     let mut weights = Init::of(kind).weights(&config);
-    let b_enc = weights.get_mut("b_enc").unwrap();
-    b_enc.data.iter_mut().take(8).for_each(|b| *b = -100.0);
+    for (name, bias) in &mut weights {
+        if ["b_enc", "b_gate", "b_mag"].contains(&name.as_str()) {
+            bias.data.iter_mut().take(8).for_each(|b| *b = -100.0);
+        }
+    }
     RefCell::new(Sae::from_weights(config, weights, &Device::flex()).unwrap())
 }
 
 #[test]
 fn an_aborted_run_goes_on_bit_by_bit_wherever_it_stopped() {
     let data = rows(40, 6); // 32 rows to train on: 4 steps an epoch
-    for architecture in ["tied", "untied", "standard"] {
+    for architecture in Kind::ALL.map(Kind::name) {
         let whole = half_dead(architecture);
-        block_on(train(&whole, &data, &elaborate(5), &Uninterrupted)).unwrap();
-        assert!(whole.borrow().optimizer.as_ref().unwrap().resampled_at > 0);
+        block_on(train(&whole, &data, &elaborate(architecture, 5), &Uninterrupted)).unwrap();
+        let top_k = whole.borrow().config.architecture.is_top_k();
+        assert_eq!(whole.borrow().optimizer.as_ref().unwrap().resampled_at > 0, !top_k);
+        assert_eq!(whole.borrow().history.iter().any(|e| e.aux > 0.0), top_k || architecture == "gated", "{architecture}");
         assert!(whole.borrow().history.iter().any(|e| e.dead > 0) && whole.borrow().history[4].held_out.is_some());
         for stop in 1..=20 {
             let parts = half_dead(architecture);
-            let error = block_on(train(&parts, &data, &elaborate(5), &After::steps(stop))).unwrap_err();
+            let error = block_on(train(&parts, &data, &elaborate(architecture, 5), &After::steps(stop))).unwrap_err();
             assert_eq!(error.code, "LAB-CANCELLED");
             assert_eq!(parts.borrow().optimizer.as_ref().unwrap().steps, stop);
             let done = parts.borrow().history.len();
             if done < 5 {
-                block_on(train(&parts, &data, &TrainSettings { go_on: true, ..elaborate(5 - done) }, &Uninterrupted)).unwrap();
+                block_on(train(&parts, &data, &TrainSettings { go_on: true, ..elaborate(architecture, 5 - done) }, &Uninterrupted)).unwrap();
             }
             assert_eq!(weights(&parts), weights(&whole), "{architecture} stopped after {stop}");
             assert_eq!(parts.borrow().history, whole.borrow().history);
@@ -395,12 +403,12 @@ fn an_aborted_run_goes_on_bit_by_bit_wherever_it_stopped() {
 #[test]
 fn a_checkpoint_goes_on_bit_by_bit() {
     let data = rows(40, 6);
-    for architecture in ["tied", "untied", "standard"] {
+    for architecture in Kind::ALL.map(Kind::name) {
         let whole = half_dead(architecture);
-        block_on(train(&whole, &data, &elaborate(5), &Uninterrupted)).unwrap();
+        block_on(train(&whole, &data, &elaborate(architecture, 5), &Uninterrupted)).unwrap();
         for stop in [1, 3, 4, 10, 19, 20] {
             let parts = half_dead(architecture);
-            block_on(train(&parts, &data, &elaborate(5), &After::steps(stop))).unwrap_err();
+            block_on(train(&parts, &data, &elaborate(architecture, 5), &After::steps(stop))).unwrap_err();
             let bytes = block_on(checkpoint(&parts)).unwrap();
             let restored = RefCell::new(restore(&bytes, &Device::flex()).unwrap());
             assert_eq!(weights(&restored), weights(&parts));
@@ -408,7 +416,7 @@ fn a_checkpoint_goes_on_bit_by_bit() {
             assert_eq!(block_on(checkpoint(&restored)).unwrap(), bytes);
             let done = restored.borrow().history.len();
             if done < 5 {
-                block_on(train(&restored, &data, &TrainSettings { go_on: true, ..elaborate(5 - done) }, &Uninterrupted)).unwrap();
+                block_on(train(&restored, &data, &TrainSettings { go_on: true, ..elaborate(architecture, 5 - done) }, &Uninterrupted)).unwrap();
             }
             assert_eq!(weights(&restored), weights(&whole), "{architecture} stopped after {stop}");
             assert_eq!(restored.borrow().history, whole.borrow().history);
@@ -424,7 +432,7 @@ fn a_checkpoint_goes_on_bit_by_bit() {
 #[test]
 fn checkpoints_that_are_none_are_refused() {
     let sae = half_dead("standard");
-    block_on(train(&sae, &rows(40, 6), &elaborate(5), &After::steps(6))).unwrap_err();
+    block_on(train(&sae, &rows(40, 6), &elaborate("standard", 5), &After::steps(6))).unwrap_err();
     let good = block_on(checkpoint(&sae)).unwrap();
     let refused = |bytes: &[u8]| {
         let error = restore(bytes, &Device::flex()).err().expect("should be refused");
@@ -472,67 +480,48 @@ fn checkpoints_that_are_none_are_refused() {
     assert!(refused(&nan).message.contains("no numbers"));
 }
 
+/// Sets another coefficient after six steps; cancels after so many.
+struct Change<'a>(&'a RefCell<Sae>, Cell<usize>, usize);
+
+impl Checkpoint for Change<'_> {
+    async fn reached(&self, _: Progress) -> Result<()> {
+        self.1.set(self.1.get() + 1);
+        if self.1.get() == 6 {
+            self.0.borrow().coefficient.set(Some(0.5));
+        }
+        if self.1.get() == self.2 { Err(LabError::cancelled()) } else { Ok(()) }
+    }
+}
+
 #[test]
 fn the_coefficient_changes_while_training_runs() {
-    struct Change<'a>(&'a RefCell<Sae>, Cell<usize>);
-    impl Checkpoint for Change<'_> {
-        async fn reached(&self, _: Progress) -> Result<()> {
-            self.1.set(self.1.get() + 1);
-            if self.1.get() == 6 {
-                self.0.borrow().coefficient.set(Some(0.5));
-            }
-            Ok(())
-        }
-    }
-    let (data, live, plain) = (rows(32, 6), small("standard"), small("standard"));
-    block_on(train(&live, &data, &settings(3), &Change(&live, Cell::new(0)))).unwrap();
-    // By hand: six steps with the first, six with the second.
+    let data = rows(32, 6);
+    let changed = |steps: usize| {
+        let sae = small("standard");
+        let run = block_on(train(&sae, &data, &settings(3), &Change(&sae, Cell::new(0), steps)));
+        assert_eq!(run.is_err(), steps <= 12);
+        sae
+    };
+    // Six steps with the first coefficient, six with the second, in two runs.
+    let (live, plain) = (changed(13), small("standard"));
     block_on(train(&plain, &data, &settings(3), &After::steps(6))).unwrap_err();
-    let half = block_on(checkpoint(&plain)).unwrap();
     let other = TrainSettings { go_on: true, recipe: Recipe { l1: 0.5, ..recipe() }, ..settings(2) };
     block_on(train(&plain, &data, &other, &Uninterrupted)).unwrap();
     assert_eq!(weights(&live), weights(&plain));
     assert_eq!(live.borrow().history, plain.borrow().history);
     assert_eq!(live.borrow().history.iter().map(|e| e.coefficient).collect::<Vec<_>>(), [1e-2, 0.5, 0.5]);
-    // The total of the entry in which it changed counts each step with its own coefficient.
-    let stepped = RefCell::new(restore(&half, &Device::flex()).unwrap());
-    let mut totals = Vec::new();
-    for n in 4..8 {
-        // Each step's own batch alone, with the coefficient it has.
-        let again = small("standard");
-        block_on(train(&again, &data, &settings(3), &After::steps(n))).err();
+
+    // The total of the epoch in which it changed counts each step with its own coefficient.
+    let mut rng = Rng::new(5);
+    let order = [rng.permutation(32), rng.permutation(32)].concat();
+    let total = |n: usize| {
+        let x = data.clone().select(0, upload_indices(&order[8 * n..8 * n + 8], [8], &Device::flex()));
         let l1 = if n < 6 { 1e-2 } else { 0.5 };
-        if n > 6 {
-            let bytes = block_on(checkpoint(&stepped)).unwrap();
-            let next = RefCell::new(restore(&bytes, &Device::flex()).unwrap());
-            block_on(train(
-                &next,
-                &data,
-                &TrainSettings { recipe: Recipe { l1: 0.5, ..recipe() }, go_on: true, ..settings(1) },
-                &After::steps(n - 6),
-            ))
-            .unwrap_err();
-            totals.push((next, l1));
-        } else {
-            totals.push((again, l1));
-        }
-    }
-    let order = {
-        let mut rng = sae_lab::rng::Rng::new(5);
-        rng.permutation(32);
-        rng.permutation(32)
+        let step = changed(n).borrow().architecture.step(&Batch::new(x, l1));
+        let number = |t: Tensor<1>| f64::from(block_on(read(t)).unwrap().data[0]);
+        number(step.recon) + l1 * number(step.sparsity)
     };
-    let total: f64 = totals
-        .iter()
-        .zip(order.chunks(8))
-        .map(|((sae, l1), batch)| {
-            let x = data.clone().select(0, upload_indices(batch, [8], &Device::flex()));
-            let step = sae.borrow().architecture.step(&Batch::new(x, *l1));
-            let number = |t: Tensor<1>| f64::from(block_on(read(t)).unwrap().data[0]);
-            number(step.recon) + l1 * number(step.sparsity)
-        })
-        .sum();
-    assert_close_f64("total", live.borrow().history[1].total, total / 4.0, 1e-6);
+    assert_close_f64("total", live.borrow().history[1].total, (4..8).map(total).sum::<f64>() / 4.0, 1e-6);
 }
 
 #[test]
@@ -550,7 +539,7 @@ fn rows_are_held_out_by_sequence() {
     assert!(measured.recon > 10.0 * last.recon, "{measured:?} {last:?}");
     // The figures are what anybody would compute from the weights.
     let seen = values(data.rows.x.clone());
-    let held_rows = if sae_lab::rng::Rng::substream(5, 3).permutation(2)[0] == 0 { &seen[..24 * 6] } else { &seen[24 * 6..] };
+    let held_rows = if Rng::substream(5, 3).permutation(2)[0] == 0 { &seen[..24 * 6] } else { &seen[24 * 6..] };
     let x = upload(held_rows.to_vec(), [24, 6], &Device::flex());
     let (features, out) = sae.borrow().inference().reconstruct(x.clone());
     let error = f64::from(values(out - x.clone()).iter().map(|e| e * e).sum::<f32>());
@@ -668,7 +657,7 @@ fn several_saes_on_one_stream_are_trained_as_each_alone() {
 fn a_stream_goes_on_bit_by_bit_from_an_abort_and_from_checkpoints() {
     let tiny = Tiny::open();
     let stream = tiny.stream(640); // 40 steps
-    let recipes = [recipe(), Recipe { remedy: Some(Remedy::Resample), dead_window: 5, resample_every: 7, l1: 5.0, ..elaborate(1).recipe }];
+    let recipes = [recipe(), Recipe { remedy: Some(Remedy::Resample), dead_window: 5, resample_every: 7, l1: 5.0, ..elaborate("untied", 1).recipe }];
     let make = || [of_stream("standard", 0), of_stream("untied", 1)];
     fn with<'a>(saes: &'a [RefCell<Sae>; 2], recipes: &[Recipe; 2]) -> [(&'a RefCell<Sae>, Recipe); 2] {
         [(&saes[0], recipes[0].clone()), (&saes[1], recipes[1].clone())]

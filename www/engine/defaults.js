@@ -69,17 +69,59 @@ const createSae = Object.freeze({
   jumpreluTargetL0: 32, preActLossCoefficient: 0,
 });
 
-/** @type {Readonly<import("./types.js").TrainSettings>} */
-const train = Object.freeze({
-  epochs: 100,
-  batchSize: 256,
+/**
+ * How one SAE is trained: the notebooks' plain Adam.
+ * @type {Readonly<import("./types.js").Recipe>}
+ */
+const recipe = Object.freeze({
   lr: 1e-3,
   l1: 5e-4,
-  seed: 0,
   beta1: 0.9,
   beta2: 0.999,
   eps: 1e-8,
+  lrSchedule: "constant",
+  lrWarmUpSteps: 0,
+  lrDecaySteps: 0,
+  lrEnd: null,
+  l1WarmUpSteps: 0,
+  gradientClip: null,
+  decoderNorm: "free",
+  bDecInit: "keep",
+  deadWindow: 1000,
+  remedy: null,
+  auxKCoefficient: 1,
+  resampleEvery: 2500,
+  resampleScale: 0.2,
+});
+
+/** @type {Readonly<import("./types.js").TrainSettings>} */
+const train = Object.freeze({
+  ...recipe,
+  epochs: 100,
+  batchSize: 256,
+  seed: 0,
+  target: null,
   order: null,
+  heldOut: 0,
+  continue: false,
+});
+
+/** @type {Readonly<import("./types.js").TrainStreamSettings>} */
+const trainStream = Object.freeze({
+  ...recipe,
+  hook: HOOK,
+  targetHook: null,
+  center: true,
+  prependBos: true,
+  contextSize: null,
+  skipPosition0: false,
+  tokens: 100_000,
+  bufferRows: 16_384,
+  batchSize: 256,
+  entryEvery: 20,
+  perSae: null,
+  seed: 0,
+  heldOut: 0,
   continue: false,
 });
 
@@ -123,6 +165,6 @@ const spliced = Object.freeze({
 
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, train, loss, topFeatures, examples, heatmap, direction,
+  openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
   quality, spliced, save, mismatches,
 });

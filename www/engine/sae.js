@@ -5,10 +5,16 @@ import { defaults } from "./defaults.js";
 import { LabError, cancelled } from "./errors.js";
 import { idOf, isHandle, register, release } from "./handles.js";
 import { toIds, toTensor, toWeights } from "./inputs.js";
-import { bad, take } from "./options.js";
+import { bad, show, take } from "./options.js";
 import { mismatches, saveSae } from "./sae-files.js";
 
 const STOPPED = "The SAE keeps what it has learnt: train with {continue: true} goes on from there.";
+
+/**
+ * The training that each SAE is in, which after an abort goes on until the engine has wound down.
+ * @type {WeakMap<Sae, import("./client.js").Call<any>>}
+ */
+const trainings = new WeakMap();
 
 /**
  * A sparse autoencoder on the device. Made by `lab.createSae`.
@@ -17,8 +23,6 @@ const STOPPED = "The SAE keeps what it has learnt: train with {continue: true} g
  */
 export class Sae {
   #client;
-  /** The training under way, which after an abort goes on until the engine has wound down. @type {import("./client.js").Call<any> | null} */
-  #training = null;
 
   /** @readonly @type {import("./types.js").SaeConfig} */ config;
   /** log10 of how often each latent is active, from its sparsity file; null where there was none. @readonly @type {Float32Array | null} */ logSparsity;
@@ -38,13 +42,13 @@ export class Sae {
    * Trains on collected activations, or on rows of the caller's own.
    *
    * `onProgress` is given two kinds of objects. One per epoch, each of them, in order: the history's own
-   * {epoch, total, recon, l1, fracActive, nActive, steps}, where `total` is the loss. And, at most four times a
+   * {epoch, total, recon, l1, fracActive, nActive, steps, …}, where `total` is the loss. And, at most four times a
    * second and at the end, {phase: "train", done, total, epoch}, where `done` and `total` count steps. Tell them
    * apart by `"phase" in progress`.
    *
    * Aborting rejects at once with LAB-CANCELLED; the SAE keeps what it has learnt, `info()` has the history, and
-   * `train` with {continue: true} goes on (it waits until the aborted training has wound down). While one
-   * training runs, another on the same SAE rejects with LAB-BUSY.
+   * `train` with {continue: true} goes on with the next batch (it waits until the aborted training has wound down).
+   * While one training runs, another on the same SAE rejects with LAB-BUSY.
    *
    * @param {import("./acts.js").Acts | import("./types.js").TensorLike} acts  [rows, dIn]
    * @param {Partial<import("./types.js").TrainSettings> & import("./types.js").Control} [options]
@@ -53,31 +57,53 @@ export class Sae {
   async train(acts, options) {
     const { settings, control } = take("train", defaults.train, options, ["signal", "onProgress"]);
     const { signal, onProgress } = control;
-    const { order, ...sent } = settings;
-    const settingsSent = order === null ? sent : { ...sent, order: toIds("train", "row of “order”", order) };
-    while (this.#training !== null) {
-      if (!this.#training.isCancelled()) throw busy();
-      await orAborted(this.#training.settled, signal);
-    }
-    const args = [this.#id(), this.#operand("train", acts), settingsSent];
-    const training = this.#client.call("train", args, { signal, onEntry: onProgress, onStep: onProgress, stoppedHint: STOPPED });
-    this.#training = training;
-    void training.settled.then(() => (this.#training = null));
-    return training.result;
+    const { recipe, rest } = split(settings);
+    const { order, target, ...sent } = rest;
+    const operands = [this.#operand("train", acts), target === null ? null : this.#operand("train", target)];
+    const settingsSent = { ...sent, order: order === null ? null : toIds("train", "row of “order”", order), recipe };
+    const watchers = { signal, onEntry: onProgress, onStep: onProgress, stoppedHint: STOPPED };
+    return occupy([this], signal, () => this.#client.call("train", [this.#id(), ...operands, settingsSent], watchers));
   }
 
   /**
-   * Holds the running training at its next checkpoint, between two steps.
+   * Changes the sparsity coefficient of the training under way from its next step on; a warm-up goes on towards the
+   * new value. Entries of the history say which one was in use.
+   *
+   * @param {number} l1
+   * @returns {Promise<boolean>} whether a training runs whose coefficient could be changed
+   */
+  async setL1(l1) {
+    if (!Number.isFinite(l1)) throw bad(`setL1: the coefficient must be a finite number, and is ${show(l1)}.`, "Give a number from 0 on.");
+    return this.#client.call("setL1", [this.#id(), l1]).result;
+  }
+
+  /**
+   * All that a training consists of, as the bytes of one safetensors file: weights, optimiser, counters, randomness,
+   * place in the data and a stream's buffer. `lab.restoreSae` makes an SAE of it that `train` or `trainStream` with
+   * {continue: true}, the same data and settings goes on with as if there had been no interruption. A running
+   * training is stored as it is between two steps.
+   *
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
+   */
+  async checkpoint() {
+    await this.#woundDown();
+    return this.#client.call("checkpoint", [this.#id()]).result;
+  }
+
+  /**
+   * Holds the running training at its next checkpoint, between two steps. SAEs of one stream are held together.
    *
    * @returns {Promise<boolean>} true once it stands still; false when no training runs, or it ended or was resumed first
    */
   async pause() {
-    return this.#training === null ? false : this.#client.pause(this.#training.id);
+    const training = trainings.get(this);
+    return training === undefined ? false : this.#client.pause(training.id);
   }
 
   /** Lets a paused training go on. Does nothing when none is paused. @returns {Promise<void>} */
   async resume() {
-    if (this.#training !== null) this.#client.resume(this.#training.id);
+    const training = trainings.get(this);
+    if (training !== undefined) this.#client.resume(training.id);
   }
 
   /**
@@ -87,7 +113,7 @@ export class Sae {
    * @returns {Promise<import("./types.js").SaeInfo>}
    */
   async info() {
-    if (this.#training?.isCancelled()) await this.#training.settled;
+    await this.#woundDown();
     return this.#client.call("saeInfo", [this.#id()]).result;
   }
 
@@ -166,17 +192,23 @@ export class Sae {
   }
 
   /**
-   * Takes the SAE off the device. A running training is stopped first and rejects with LAB-CANCELLED. A
-   * second call does nothing.
+   * Takes the SAE off the device. A running training is stopped first and rejects with LAB-CANCELLED (a stream's, for
+   * all its SAEs). A second call does nothing.
    *
    * @returns {Promise<void>}
    */
   async dispose() {
-    const training = this.#training;
-    if (training === null) return release(this);
+    const training = trainings.get(this);
+    if (training === undefined) return release(this);
     training.cancel(cancelled(undefined, "The SAE was disposed of while it was being trained."));
     // Released for the caller from now on; the device frees it once the training has wound down.
     return release(this, training.settled);
+  }
+
+  /** After an aborted training, the engine's end of it. */
+  async #woundDown() {
+    const training = trainings.get(this);
+    if (training?.isCancelled()) await training.settled;
   }
 
   #id() {
@@ -191,6 +223,59 @@ export class Sae {
     if (isHandle(value, "acts") || isHandle(value, "features")) return idOf(value, this.#client, "acts", "features");
     return toTensor(method, "the input", value);
   }
+}
+
+/**
+ * Starts a training of SAEs that are free; those whose training was aborted are waited for.
+ *
+ * @template T
+ * @param {readonly Sae[]} saes
+ * @param {AbortSignal | undefined} signal
+ * @param {() => import("./client.js").Call<T>} start
+ * @returns {Promise<T>}
+ * @throws {LabError} LAB-BUSY when one of them is being trained
+ */
+export async function occupy(saes, signal, start) {
+  for (;;) {
+    const running = saes.map((sae) => trainings.get(sae)).find((training) => training !== undefined);
+    if (running === undefined) break;
+    if (!running.isCancelled()) throw busy();
+    await orAborted(running.settled, signal);
+  }
+  const training = start();
+  for (const sae of saes) trainings.set(sae, training);
+  void training.settled.then(() => saes.forEach((sae) => trainings.get(sae) === training && trainings.delete(sae)));
+  return training.result;
+}
+
+/**
+ * Separates how one SAE is trained from what it is trained on.
+ *
+ * @template {import("./types.js").Recipe} S
+ * @param {S} settings
+ * @returns {{recipe: import("./types.js").Recipe, rest: Omit<S, keyof import("./types.js").Recipe>}}
+ */
+export function split(settings) {
+  const entries = Object.entries(settings);
+  const isRecipe = (/** @type {[string, unknown]} */ [name]) => Object.hasOwn(defaults.recipe, name);
+  const recipe = Object.fromEntries(entries.filter(isRecipe));
+  const rest = Object.fromEntries(entries.filter((entry) => !isRecipe(entry)));
+  return { recipe: /** @type {any} */ (recipe), rest: /** @type {any} */ (rest) };
+}
+
+/**
+ * Makes an SAE of a training that `sae.checkpoint()` stored.
+ *
+ * @param {import("./client.js").Client} client
+ * @param {unknown} bytes
+ * @returns {Promise<Sae>}
+ */
+export async function restoreSae(client, bytes) {
+  const given = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
+  if (!(given instanceof Uint8Array)) {
+    throw bad(`restoreSae: the checkpoint must be a Uint8Array, and is ${show(bytes)}.`, "Pass what sae.checkpoint() gave.");
+  }
+  return new Sae(client, await client.call("restoreSae", [given.slice()]).result);
 }
 
 /**

@@ -171,24 +171,73 @@
  */
 
 /**
- * @typedef {object} TrainSettings
- * @property {number} epochs
- * @property {number} batchSize
+ * How one SAE is trained. Steps are counted over all calls that continued.
+ * @typedef {object} Recipe
  * @property {number} lr
- * @property {number} l1
- * @property {number} seed
+ * @property {number} l1             the coefficient of the sparsity term, of whatever architecture
  * @property {number} beta1
  * @property {number} beta2
  * @property {number} eps
- * @property {Uint32Array | readonly number[] | null} order  the order of the rows, for replaying a recorded run
- * @property {boolean} continue  go on with the optimiser's state, the epoch count and the shuffling of the last call
+ * @property {"constant" | "cosine"} lrSchedule  between warm-up and decay; over all steps of the training
+ * @property {number} lrWarmUpSteps  the rate rises linearly to `lr`
+ * @property {number} lrDecaySteps   at the end, the rate falls linearly to 0
+ * @property {number | null} lrEnd   where the cosine ends; null: lr / 10
+ * @property {number} l1WarmUpSteps  the coefficient rises linearly from 0
+ * @property {number | null} gradientClip  all gradients together are made no longer than this
+ * @property {"free" | "unit"} decoderNorm  unit: decoder rows are kept at length 1
+ * @property {"keep" | "mean" | "geometric-median"} bDecInit  what b_dec becomes before the first step
+ * @property {number} deadWindow     a latent that has not fired for more steps than this is dead
+ * @property {"none" | "aux-k" | "resample" | "ghost" | null} remedy  for dead latents; null: aux-k for the top-k family, else none
+ * @property {number} auxKCoefficient
+ * @property {number} resampleEvery  steps from one resampling to the next
+ * @property {number} resampleScale  length of a resampled encoder column over the mean of the alive ones'
  */
 
 /**
- * One epoch of training: mean losses of its steps, and how many features were active.
- * @typedef {{epoch: number, total: number, recon: number, l1: number, fracActive: number, nActive: number, steps: number}} Epoch
+ * What training on rows takes besides.
+ * @typedef {object} RowsSettings
+ * @property {number} epochs         of this call; an epoch that an aborted call left unfinished is the first of them
+ * @property {number} batchSize
+ * @property {number} seed
+ * @property {import("./acts.js").DeviceArray | TensorLike | null} target  of a transcoder: what it should give, row by row [rows, dOut]
+ * @property {Uint32Array | readonly number[] | null} order  the order of the rows, for replaying a recorded run
+ * @property {number} heldOut        fraction of the rows, by whole sequences, that is measured instead of trained on
+ * @property {boolean} continue  go on where the last call stopped, within an epoch too, with the optimiser's state, the epoch count and the shuffling
+ * @typedef {Recipe & RowsSettings} TrainSettings
+ */
+
+/**
+ * What training on a stream takes besides.
+ * @typedef {object} StreamSettings
+ * @property {string} hook
+ * @property {string | null} targetHook  of transcoders: where their target is, read in the same pass
+ * @property {boolean} center
+ * @property {boolean} prependBos
+ * @property {number | null} contextSize  texts are cut into parts of so many tokens, BOS included; null: the model's context
+ * @property {boolean} skipPosition0  leave out the first position of each part
+ * @property {number} tokens         rows to train on in all, those before a `continue` counted; texts are repeated in a new order when they run out
+ * @property {number} bufferRows     rows held on the device and mixed, at least two batches
+ * @property {number} batchSize
+ * @property {number} entryEvery     steps of one entry in the history
+ * @property {readonly Partial<Recipe>[] | null} perSae  settings of each SAE that differ from the common ones
+ * @property {number} seed
+ * @property {number} heldOut        fraction of the texts that is measured instead of trained on, at most `bufferRows` rows
+ * @property {boolean} continue  go on where the last call stopped; with other texts or another way of reading them the stream begins anew
+ * @typedef {Recipe & StreamSettings} TrainStreamSettings
+ */
+
+/**
+ * One epoch of training, or so many steps of a stream: mean losses of its steps, and how many features were active.
+ * `total` is recon + coefficient · l1 + aux; `aux` are further terms, their coefficients included; `dead` latents have
+ * not fired for more than `deadWindow` steps; `steps` and `rows` count from the training's start; `lr` and
+ * `coefficient` are those of the last step. `heldOut` is there when rows are held out, `explainedVariance`
+ * null where all of them are the same.
+ *
+ * @typedef {{rows: number, recon: number, explainedVariance: number | null, l0: number}} HeldOut
+ * @typedef {{epoch: number, total: number, recon: number, l1: number, aux: number, fracActive: number, nActive: number, dead: number, steps: number, rows: number, lr: number, coefficient: number, heldOut?: HeldOut}} Epoch
  * @typedef {{epochs: Epoch[], stopped: boolean}} TrainResult
- * @typedef {{config: SaeConfig, epochsTrained: number, stepsTrained: number, history: Epoch[]}} SaeInfo
+ * @typedef {{histories: Epoch[][], stopped: boolean}} TrainStreamResult  one history for each SAE
+ * @typedef {{config: SaeConfig, epochsTrained: number, stepsTrained: number, history: Epoch[], settings: Recipe | null}} SaeInfo  the settings are the last training's
  */
 
 /**

@@ -34,10 +34,15 @@ pub struct Files {
 /// Reads the weights back from the device and writes them. What the notebooks' SAEs are becomes a
 /// standard SAE; a batch top-k's running threshold becomes a JumpReLU's; an input scale is folded.
 pub async fn write(sae: &RefCell<Sae>, settings: &WriteSettings) -> Result<Files> {
-    let (saved, config, folded, trained, log_sparsity) = {
+    let (saved, config, folded, trained, firing, log_sparsity) = {
         let sae = sae.borrow();
         let trained = trained(&sae);
-        (sae.inference().architecture.saved(), sae.config.clone(), sae.input_scale != 1.0, trained, sae.log_sparsity.clone())
+        let firing = sae.optimizer.as_ref().and_then(|o| o.firing.log_sparsity());
+        (sae.inference().architecture.saved(), sae.config.clone(), sae.input_scale != 1.0, trained, firing, sae.log_sparsity.clone())
+    };
+    let log_sparsity = match firing {
+        Some(counted) => Some(read(counted).await?.data),
+        None => log_sparsity,
     };
     let architecture = architecture_name(saved.architecture, config.transcoder, config.skip).ok_or_else(|| {
         LabError::setting(

@@ -97,6 +97,9 @@ pub async fn train_stream(
     let _running = Running::start(saes.iter().map(|(sae, _)| *sae))?;
     let position = if settings.go_on { common_position(saes)? } else { None };
     let source = Stream::open(model, tokenizer, texts, settings, position.as_ref(), pause).await?;
+    for (sae, _) in saes.iter().filter(|_| !settings.go_on) {
+        settings.describe(model, &mut sae.borrow_mut().config.metadata);
+    }
     let trainees: Vec<Trainee<'_>> = saes.iter().map(|(sae, recipe)| Trainee::new(sae, recipe)).collect();
     run(&trainees, source, settings.go_on, settings.seed, pause).await
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Batch, Sae, normalize};
+use super::super::{Batch, Sae};
 use super::held_out;
 use super::settings::TrainSettings;
 use super::state::Position;
@@ -40,11 +40,7 @@ impl Rows {
 
 /// The rows as `sae`'s architecture is trained on them: scaled, normalised, without a penalty.
 pub(super) fn batch(sae: &Sae, rows: &Rows) -> Batch {
-    let scaled = |t: Tensor<2>| if sae.input_scale == 1.0 { t } else { t * sae.input_scale };
-    let x = scaled(rows.x.clone());
-    let target = rows.target.clone().map_or_else(|| x.clone(), scaled);
-    let (x, denormalize) = normalize(sae.config.normalize_activations, x);
-    Batch { denormalize, target, ..Batch::new(x, 0.0) }
+    sae.batch(rows.x.clone(), rows.target.as_ref().unwrap_or(&rows.x).clone(), 0.0)
 }
 
 /// Where a run's batches come from.

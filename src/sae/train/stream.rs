@@ -9,6 +9,7 @@
 
 use burn::tensor::Tensor;
 
+use super::super::Metadata;
 use super::held_out;
 use super::rows::{Rows, Source};
 use super::settings::LARGEST_BATCH;
@@ -61,6 +62,15 @@ impl StreamSettings {
         let least = 1 + usize::from(self.prepend_bos).max(usize::from(self.skip_position_0));
         let size = self.context_size.unwrap_or(n_ctx);
         check_setting((least..=n_ctx).contains(&size), "contextSize", size, &format!("from {least} to the model's context of {n_ctx}"))
+    }
+
+    /// What the SAEs are made for, as far as the stream says.
+    pub(super) fn describe(&self, model: &Gpt2, metadata: &mut Metadata) {
+        metadata.hook_name = Some(self.point.to_string());
+        metadata.hook_name_out = self.target.map(|target| target.to_string());
+        metadata.prepend_bos = Some(self.prepend_bos);
+        metadata.context_size = Some(self.length(model));
+        metadata.center = Some(self.view == View::TransformerLens);
     }
 
     pub(super) fn length(&self, model: &Gpt2) -> usize {

@@ -199,5 +199,5 @@ const lastValues = (first, last) => ({
     { key: "nActive", label: "active", kind: "number" },
     { key: "fracActive", label: "fraction", kind: "number", format: percent },
   ],
-  rows: (first === last ? [first] : [first, last]).map((entry) => ({ which: String(entry.epoch), ...entry })),
+  rows: (first === last ? [first] : [first, last]).map(({ epoch, total, recon, l1, nActive, fracActive }) => ({ which: String(epoch), total, recon, l1, nActive, fracActive })),
 });
