@@ -13,13 +13,16 @@ import { defaults } from "./engine/defaults.js";
 import { readModel } from "./engine/load.js";
 import { Model } from "./engine/model.js";
 import { take } from "./engine/options.js";
-import { createSae, restoreSae } from "./engine/sae.js";
+import { Sae, createSae, restoreSae } from "./engine/sae.js";
+import { loadSae } from "./engine/sae-files.js";
+import { listSaes } from "./engine/saes.js";
 import { startEngine } from "./engine/start.js";
 import { trainStream } from "./engine/stream.js";
 
 export { defaults } from "./engine/defaults.js";
 export { LabError } from "./engine/errors.js";
 export { listModels } from "./engine/models.js";
+export { listSaes } from "./engine/saes.js";
 export { convertL1 } from "./engine/units.js";
 
 /**
@@ -89,6 +92,36 @@ export class Lab {
    */
   async createSae(options) {
     return createSae(this.#client, options);
+  }
+
+  /**
+   * Loads an SAE in SAELens's files: by the name it has in listSaes(), from an address below which cfg.json and
+   * sae_weights.safetensors lie, or from files of this computer. `sae.mismatches(model)` says what does not fit.
+   *
+   * `onProgress`: {phase: "download", done, total} in bytes, {phase: "load", done, total} in bytes.
+   *
+   * @param {string | {baseUrl: string | URL} | {files: Iterable<File> | FileList}} source
+   * @param {import("./engine/types.js").Control} [options]
+   * @returns {Promise<Sae>}
+   * @throws {import("./engine/errors.js").LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-NOT-FINITE, LAB-BAD-SETTING, LAB-DEVICE (larger than the GPU takes), LAB-CANCELLED
+   */
+  async loadSae(source, options) {
+    const { control } = take("loadSae", {}, options, ["signal", "onProgress"]);
+    return new Sae(this.#client, await loadSae(this.#client, source, control));
+  }
+
+  /** The published SAEs of SAELens's list, for loadSae. @returns {Promise<import("./engine/types.js").ListedSae[]>} */
+  async listSaes() {
+    return listSaes();
+  }
+
+  /**
+   * `wasmBytes`: WebAssembly's memory, which only grows, so that this is the most that was ever in use. What lies on a GPU is not in it.
+   *
+   * @returns {Promise<{wasmBytes: number}>}
+   */
+  async memory() {
+    return this.#client.call("memory", []).result;
   }
 
   /**

@@ -3,6 +3,7 @@
 mod cache;
 mod checkpoint;
 mod config;
+mod gelu;
 mod generate;
 mod hook_point;
 mod hooks;

@@ -5,6 +5,7 @@ use burn::tensor::{Device, Int, Tensor, activation, module};
 use super::cache::KvCache;
 use super::checkpoint::Checkpoint;
 use super::config::Config;
+use super::gelu::gelu;
 use super::hook_point::{HookPoint, Site};
 use super::hooks::{Hooks, View};
 use crate::error::{LabError, Result, code};
@@ -207,7 +208,7 @@ impl Gpt2 {
             if past(layer, Site::MlpPost) {
                 return Ok(None);
             }
-            let mlp = activation::gelu_approximate(block.c_fc.forward(block.ln_2.forward(x.clone())));
+            let mlp = gelu(block.c_fc.forward(block.ln_2.forward(x.clone())));
             let mlp = hooks.vectors(HookPoint::new(layer, Site::MlpPost), mlp, offset)?;
             let mlp = self.residual(HookPoint::new(layer, Site::MlpOut), block.mlp_c_proj.forward(mlp), hooks, offset)?;
             x = self.residual(HookPoint::new(layer, Site::ResidPost), x + mlp, hooks, offset)?;

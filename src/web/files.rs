@@ -123,6 +123,7 @@ impl Lab {
         let log_sparsity = bytes("sparsity").map(|file| read_sparsity(&file, loader.config().d_sae)).transpose()?;
         let pause = JsCheckpoint(checkpoint);
         for part in loader.parts().to_vec() {
+            loader.feed(&[])?; // its room first, so that what was freed before is used again whole
             let mut at = part.start;
             while at < part.end {
                 let end = part.end.min(at + PIECE);
@@ -139,6 +140,7 @@ impl Lab {
                 at = end;
                 pause.reached(Progress::Load { done: at as usize, total: length as usize }).await?;
             }
+            loader.settle().await?;
         }
         let mut sae = loader.finish()?;
         sae.log_sparsity = log_sparsity;

@@ -47,7 +47,7 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
       ["LAB-BAD-SETTING", () => model.collect(["a"], { position: "first" }), /position/],
       ["LAB-BAD-SETTING", () => model.collect([], { randomSequences: { count: 1, length: 1, minId: 0, maxId: 4096 } }), /4096/],
       ["LAB-BAD-SETTING", () => model.run(new Uint32Array([5000])), /5000/],
-      ["LAB-BAD-SETTING", ({ lab }) => lab.createSae({ dIn: 96, architecture: "gated" }), /gated/],
+      ["LAB-BAD-SETTING", ({ lab }) => lab.createSae({ dIn: 96, architecture: "sparse" }), /sparse/],
       ["LAB-BAD-SETTING", ({ lab }) => lab.createSae({ dIn: 96, dSae: -4 }), /dSae/],
       ["LAB-BAD-SETTING", ({ lab }) => lab.analysis.examples(sae, acts, { feature: 1e9 }), /feature/],
       ["LAB-BAD-FILE", ({ lab }) => lab.loadModel({ files: [new File(["{}"], "config.json"), new File(["{}"], "tokenizer.json"), new File(["no"], "model.safetensors")] })],

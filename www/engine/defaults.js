@@ -140,6 +140,12 @@ const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 1
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
 const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
+/** `metadata`: further keys of cfg.json's metadata, by SAELens's names. @type {Readonly<import("./types.js").SaveSettings>} */
+const save = Object.freeze({ dtype: "float32", metadata: Object.freeze({}) });
+
+/** What is null is not compared. @type {Readonly<import("./types.js").MismatchSettings>} */
+const mismatches = Object.freeze({ hook: null, center: true, prependBos: true, contextSize: null });
+
 /** `target` is for transcoders. @type {Readonly<import("./types.js").QualitySettings>} */
 const quality = Object.freeze({ skipPosition0: false, skipSpecial: false, target: null });
 
@@ -160,5 +166,5 @@ const spliced = Object.freeze({
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
-  quality, spliced,
+  quality, spliced, save, mismatches,
 });

@@ -17,6 +17,10 @@ export const METHODS = new Map([
   ["read", { checkpoint: false }],
   ["release", { checkpoint: false }],
   ["createSae", { checkpoint: false }],
+  ["loadSae", { checkpoint: true }],
+  ["saveSae", { checkpoint: false }],
+  ["mismatches", { checkpoint: false }],
+  ["memory", { checkpoint: false }],
   ["train", { checkpoint: true }],
   ["trainStream", { checkpoint: true }],
   ["setL1", { checkpoint: false }],
@@ -36,7 +40,7 @@ export const METHODS = new Map([
 ]);
 
 /** Methods whose answer is the `id` of something new on the device, which somebody has to release. */
-export const MAKERS = new Set(["loadModel", "collect", "createSae", "restoreSae", "encode", "decode"]);
+export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "restoreSae", "encode", "decode"]);
 
 /**
  * From the page to the worker. `digest` is answered like a call, by the worker itself.

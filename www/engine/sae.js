@@ -6,6 +6,7 @@ import { LabError, cancelled } from "./errors.js";
 import { idOf, isHandle, register, release } from "./handles.js";
 import { toIds, toTensor, toWeights } from "./inputs.js";
 import { bad, show, take } from "./options.js";
+import { mismatches, saveSae } from "./sae-files.js";
 
 const STOPPED = "The SAE keeps what it has learnt: train with {continue: true} goes on from there.";
 
@@ -24,14 +25,16 @@ export class Sae {
   #client;
 
   /** @readonly @type {import("./types.js").SaeConfig} */ config;
+  /** log10 of how often each latent is active, from its sparsity file; null where there was none. @readonly @type {Float32Array | null} */ logSparsity;
 
   /**
    * @param {import("./client.js").Client} client
-   * @param {{id: number, config: import("./types.js").SaeConfig}} made
+   * @param {{id: number, config: import("./types.js").SaeConfig, logSparsity?: Float32Array | null}} made
    */
   constructor(client, made) {
     this.#client = client;
     this.config = made.config;
+    this.logSparsity = made.logSparsity ?? null;
     register(this, client, "sae", made.id);
   }
 
@@ -163,6 +166,29 @@ export class Sae {
     const { settings } = take("direction", defaults.direction, options);
     required("direction", "feature", settings.feature);
     return this.#client.call("direction", [this.#id(), settings]).result;
+  }
+
+  /**
+   * The SAE as the files that SAELens loads. Tied and untied SAEs become standard ones, batch top-k and matryoshka ones
+   * JumpReLU ones, and an input scale is folded into the weights: with the same features in each case.
+   *
+   * @param {Partial<import("./types.js").SaveSettings>} [options]
+   * @returns {Promise<import("./types.js").SaeFiles>}
+   */
+  async save(options) {
+    return saveSae(this.#client, this, options);
+  }
+
+  /**
+   * What does not fit when it is used on this model's activations: each difference with both sides, none where
+   * nothing is known. What is left out of the options is taken as `collect` takes it.
+   *
+   * @param {import("./model.js").Model} model
+   * @param {Partial<import("./types.js").MismatchSettings>} [options]
+   * @returns {Promise<import("./types.js").Mismatch[]>}
+   */
+  async mismatches(model, options) {
+    return mismatches(this.#client, this, model, options);
   }
 
   /**

@@ -260,6 +260,17 @@
  */
 
 /**
+ * A published SAE, as listSaes() knows it. `bytes` is about the size of its weights; `unavailable` says why it cannot be
+ * loaded here, and is null for those that can.
+ * @typedef {{id: string, release: string, model: string, hook: string, architecture: string, dIn: number, dSae: number, bytes: number, baseUrl: string,
+ *   l0: number | null, varianceExplained: number | null, unavailable: string | null, publication: string | null, neuronpedia: string | null}} ListedSae
+ * @typedef {{dtype: "float32" | "float16", metadata: Readonly<Record<string, unknown>>}} SaveSettings
+ * @typedef {{"cfg.json": Uint8Array, "sae_weights.safetensors": Uint8Array, "sparsity.safetensors"?: Uint8Array}} SaeFiles
+ * @typedef {{hook: string | null, center: boolean | null, prependBos: boolean | null, contextSize: number | null}} MismatchSettings
+ * @typedef {{what: "width" | "model" | "hook" | "center" | "prependBos" | "contextSize" | "normalization", sae: string, here: string, message: string}} Mismatch
+ */
+
+/**
  * @typedef {object} QualitySettings
  * @property {boolean} skipPosition0  which rows the figures at the top, the latents and the histogram are of; both choices are in the answer
  * @property {boolean} skipSpecial    leave out rows whose token is <|endoftext|> (BOS and EOS)

@@ -11,7 +11,7 @@ use super::{CFG, SPARSITY, WEIGHTS, bad, read_config};
 use crate::error::{LabError, Result, code};
 use crate::sae::config::{Config, Kind};
 use crate::sae::{Named, Sae};
-use crate::tensors::{HostTensor, upload};
+use crate::tensors::{self, HostTensor, upload};
 
 /// What SAELens's list of releases says about an SAE beside its files.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,6 +42,7 @@ pub struct Loader {
     waiting: VecDeque<(String, Tensor)>,
     values: Vec<f32>,
     uploaded: BTreeMap<String, DeviceTensor<2>>,
+    last: Option<String>,
     /// What is not uploaded as it is: SAELens's running threshold of a batch top-k in training.
     host: BTreeMap<String, HostTensor>,
 }
@@ -62,7 +63,17 @@ impl Loader {
         tensors.sort_by_key(|(_, t)| t.start);
         let parts = tensors.iter().map(|(name, t)| Part { name: name.clone(), start: t.start, end: t.end }).collect();
         let waiting = tensors.into();
-        Ok(Self { config, input_scale, device: device.clone(), parts, waiting, values: Vec::new(), uploaded: BTreeMap::new(), host: BTreeMap::new() })
+        Ok(Self {
+            config,
+            input_scale,
+            device: device.clone(),
+            parts,
+            waiting,
+            values: Vec::new(),
+            uploaded: BTreeMap::new(),
+            last: None,
+            host: BTreeMap::new(),
+        })
     }
 
     pub fn config(&self) -> &Config {
@@ -79,7 +90,8 @@ impl Loader {
         self.waiting.iter().map(|(_, t)| t.shape.iter().product()).max().unwrap_or(0)
     }
 
-    /// The next bytes of the tensor under way: a whole number of its values. Its last ones upload it.
+    /// The next bytes of the tensor under way: a whole number of its values, none to make room for them.
+    /// Its last ones upload it.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
         let Some((name, tensor)) = self.waiting.front() else {
             return Err(bad(format!("{WEIGHTS}: {} bytes came after the last tensor.", bytes.len())));
@@ -146,7 +158,16 @@ impl Loader {
             _ => (1, values.len()),
         };
         let name = if name == "log_threshold" { "threshold".into() } else { name };
+        self.last = Some(name.clone());
         self.uploaded.insert(name, upload(values, [rows, columns], &self.device));
+        Ok(())
+    }
+
+    /// Waits until what was uploaded last is on the device: until then its bytes stay in memory as well.
+    pub async fn settle(&self) -> Result<()> {
+        if let Some(tensor) = self.last.as_ref().and_then(|name| self.uploaded.get(name)) {
+            tensors::read(tensor.clone().narrow(0, 0, 1).narrow(1, 0, 1)).await?;
+        }
         Ok(())
     }
 

@@ -306,6 +306,42 @@ fn configurations_that_make_no_sense() {
     assert!(error.message.len() < 1000);
 }
 
+/// Bytes changed, cut and repeated at random: an SAE or an error, never a panic.
+#[test]
+fn spoilt_bytes_end_in_an_error_or_an_sae() {
+    let (cfg, weights) = (good_cfg(), good_weights());
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below.max(1)
+    };
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..4000 {
+        let mut file = if round % 2 == 0 { weights.clone() } else { cfg.clone() };
+        for _ in 0..=random(3) {
+            let at = random(file.len());
+            match random(4) {
+                0 => file[at] = random(256) as u8,
+                1 => file[at] = b"0123456789[]{}\",:-e."[random(20)],
+                2 => file.truncate(at.max(1)),
+                _ => {
+                    let piece = file[at..file.len().min(at + random(40))].to_vec();
+                    file.splice(at..at, piece);
+                }
+            }
+        }
+        match if round % 2 == 0 { load(&cfg, &file) } else { load(&file, &weights) } {
+            Ok(()) => read += 1,
+            Err(error) => {
+                refused += 1;
+                assert!(["LAB-BAD-FILE", "LAB-NOT-FINITE"].contains(&error.code), "{error}");
+                assert!(error.message.len() < 4000 && !error.hint.is_empty());
+            }
+        }
+    }
+    assert!(read > 100 && refused > 1000, "{read} were read, {refused} refused");
+}
+
 #[test]
 fn claims_allocate_nothing() {
     // 2^40 elements, with offsets that would be right for them.

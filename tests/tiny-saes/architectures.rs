@@ -1,0 +1,91 @@
+//! All architectures at the same L0 on the same rows: explained variance and loss recovered on held-out text.
+
+use std::cell::RefCell;
+
+use burn::tensor::Device;
+use sae_lab::Result;
+use sae_lab::sae::adam::AdamSettings;
+use sae_lab::sae::train::{BDecInit, DecoderNorm, Recipe};
+use sae_lab::sae::{Config, Init, Kind, Sae};
+use serde_json::json;
+
+use crate::Bench;
+use crate::run::{BATCH, Contestant, train};
+
+const L0: [f64; 2] = [20.0, 50.0];
+const D_SAE: usize = 768;
+const ROWS: usize = 600_000;
+
+pub fn run(bench: &Bench) -> Result<()> {
+    let rows = bench.rows.unwrap_or(ROWS);
+    let pairs = Kind::ALL.into_iter().flat_map(|kind| L0.map(|l0| (kind, l0)));
+    let contestants = pairs.map(|(kind, l0)| contestant(kind, l0, rows / BATCH)).collect::<Result<Vec<_>>>()?;
+    train(bench, &contestants, rows, 0)?;
+    let mut table = Vec::new();
+    for c in &contestants {
+        let sae = c.sae.borrow();
+        let verdict = bench.judge.verdict(&bench.model, &bench.tokenizer, &sae.inference())?;
+        let coefficient = sae.history.last().map(|e| e.coefficient);
+        let wanted = c.target_l0.unwrap_or(sae.config.extras.k);
+        table.push(json!({ "architecture": sae.config.architecture, "wanted": wanted, "coefficient": coefficient, "verdict": verdict.json() }));
+    }
+    println!("\n| architecture | L0 | explained variance | loss recovered | ΔCE, nats | dead |\n|---|---|---|---|---|---|");
+    for row in &table {
+        let (rows, spliced) = (&row["verdict"]["rows"], &row["verdict"]["spliced"]);
+        let number = |v: &serde_json::Value, digits: usize| v.as_f64().map_or("–".into(), |v| format!("{v:.digits$}"));
+        println!(
+            "| {} | {} | {} | {} | {} | {} |",
+            row["architecture"].as_str().unwrap_or(""),
+            number(&rows["l0"], 1),
+            number(&rows["evPerDimension"], 3),
+            number(&spliced["lossRecovered"], 4),
+            number(&spliced["deltaCe"], 3),
+            rows["deadLatents"],
+        );
+    }
+    let out = json!({ "hook": crate::HOOK, "dSae": D_SAE, "rows": rows, "batch": BATCH, "judgedOn": bench.judge.rows(), "saes": table });
+    crate::write(bench, "architectures.json", &out)
+}
+
+fn contestant(kind: Kind, l0: f64, steps: usize) -> Result<Contestant> {
+    let mut config = Config::new(kind, 96, D_SAE, 1);
+    if kind.is_top_k() {
+        config.extras.k = l0;
+    }
+    if kind == Kind::Matryoshka {
+        config.extras.matryoshka_widths = vec![D_SAE / 16, D_SAE / 4, D_SAE];
+    }
+    if kind == Kind::JumpRelu {
+        config.extras.jumprelu_bandwidth = 0.1;
+        config.extras.jumprelu_init_threshold = 0.1;
+    }
+    let recipe = Recipe {
+        l1: match kind {
+            Kind::Tied | Kind::Untied => 8.0,
+            Kind::JumpRelu => 0.3,
+            _ => 1.0,
+        },
+        l1_warm_up_steps: steps / 20,
+        ..recipe(steps)
+    };
+    Ok(Contestant {
+        name: format!("{} at {l0}", kind.name()),
+        sae: RefCell::new(Sae::new(config, &Init::of(kind), &Device::flex())?),
+        recipe,
+        target_l0: (!kind.is_top_k()).then_some(l0),
+    })
+}
+
+/// What all experiments share: SAELens's optimiser, a rate that ends in a linear decay, b_dec from the mean.
+pub fn recipe(steps: usize) -> Recipe {
+    Recipe {
+        adam: AdamSettings { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+        lr_warm_up_steps: steps / 50,
+        lr_decay_steps: steps / 5,
+        gradient_clip: Some(1.0),
+        decoder_norm: DecoderNorm::Free,
+        b_dec_init: BDecInit::Mean,
+        dead_window: 200,
+        ..Recipe::default()
+    }
+}

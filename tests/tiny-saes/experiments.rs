@@ -1,0 +1,98 @@
+//! Trains SAEs of the tiny model on its own text, natively and by the lab's own code.
+//!
+//!     tiny-saes shipped        the SAEs in www/models/saes, with their figures
+//!     tiny-saes architectures  all architectures at matched L0, as a table
+//!     tiny-saes dead           remedies for dead latents, with their curves
+//!
+//! `--corpus FILE` is what tests/tiny-lm/make_corpus.py writes; `--rows N` how many rows are trained on.
+//! Every number is fixed by the seeds; other processors round differently.
+
+mod architectures;
+mod corpus;
+mod dead;
+mod judge;
+mod run;
+mod shipped;
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use pollster::block_on;
+use sae_lab::gpt2::{Config, Gpt2, HookPoint};
+use sae_lab::progress::Uninterrupted;
+use sae_lab::tokenizer::Tokenizer;
+
+use self::corpus::Corpus;
+use self::judge::Judge;
+
+/// Where chapter 9 looks.
+const HOOK: &str = "blocks.8.hook_resid_pre";
+
+/// The model, the text and the judge: what every experiment needs.
+pub struct Bench {
+    pub model: Gpt2,
+    pub tokenizer: Tokenizer,
+    pub corpus: Corpus,
+    pub judge: Judge,
+    pub point: HookPoint,
+    /// Rows to train on, where the experiment's own number is not wanted.
+    pub rows: Option<usize>,
+    pub root: PathBuf,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let option = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
+    let (Some(experiment), Some(corpus)) = (arguments.first(), option("--corpus")) else {
+        eprintln!("tiny-saes shipped|architectures|dead --corpus FILE [--rows N]");
+        std::process::exit(2);
+    };
+    let rows = option("--rows").map(|n| n.parse().expect("--rows takes a number"));
+    let bench = open(corpus, rows).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(1);
+    });
+    if let Err(error) = std::fs::create_dir_all(results(&bench)) {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+    println!("{} documents to train on, {} rows to judge by", bench.corpus.trained.len(), bench.judge.rows());
+    let done = match experiment.as_str() {
+        "shipped" => shipped::run(&bench),
+        "architectures" => architectures::run(&bench),
+        "dead" => dead::run(&bench),
+        other => {
+            eprintln!("no experiment is called {other}");
+            std::process::exit(2);
+        }
+    };
+    if let Err(error) = done {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+fn open(corpus: &str, rows: Option<usize>) -> Result<Bench, Box<dyn std::error::Error>> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let file = |name: &str| std::fs::read(root.join("www/models/tiny").join(name));
+    let tokenizer = Tokenizer::from_json(&file("tokenizer.json")?)?;
+    let weights = file("model.safetensors")?;
+    let model = block_on(Gpt2::load(Config::from_json(&file("config.json")?)?, &weights, &Device::flex(), &Uninterrupted))?;
+    let corpus = Corpus::read(corpus.as_ref())?;
+    let point = HookPoint::parse(HOOK, &model.config)?;
+    let judge = Judge::new(&model, &tokenizer, &corpus.held_out, point)?;
+    Ok(Bench { model, tokenizer, corpus, judge, point, rows, root })
+}
+
+/// Where the tables' numbers and the curves are kept.
+fn results(bench: &Bench) -> PathBuf {
+    bench.root.join("tests/tiny-saes/results")
+}
+
+fn write(bench: &Bench, name: &str, value: &serde_json::Value) -> sae_lab::Result<()> {
+    let path = results(bench).join(name);
+    let text = serde_json::to_string(value).unwrap_or_default() + "\n";
+    std::fs::create_dir_all(results(bench))
+        .and_then(|()| std::fs::write(&path, text))
+        .map_err(|e| sae_lab::LabError::file(format!("{}: {e}", path.display())))
+}
