@@ -1,7 +1,7 @@
 //! A training on its way as one safetensors file, from which it goes on as if nothing had happened.
 //!
 //! Tensors: `parameter/NAME`, `buffer/NAME`, `adam/first/NAME`, `adam/second/NAME`, `firing/last`,
-//! `firing/counts`, `sums`, `stream/0` and `stream/1` (a stream's buffer), all f32; `history` and
+//! `firing/counts`, `sums/TERM`, `fired/ROWS`, `stream/0` and `stream/1` (a stream's buffer), all f32; `history` and
 //! `numbers`, f64, which JSON does not keep to the last bit. The rest stands as JSON in the header's
 //! metadata. The file is untrusted when it comes back: safetensors checks that header and length
 //! agree, every shape has to be the one that the config asks for, and every value a number.
@@ -48,7 +48,10 @@ struct StoredOptimizer {
     rng: Rng,
     resampled_at: usize,
     firing_rows: usize,
+    firing_steps: usize,
     sums_steps: usize,
+    /// The rows of the batches whose firing is in `fired/ROWS`.
+    fired: Vec<usize>,
     position: Option<StoredPosition>,
 }
 
@@ -97,7 +100,10 @@ fn tensors(sae: &Sae) -> (Vec<(String, Tensor<2>)>, [f64; 3]) {
     }
     tensors.push(("firing/last".into(), o.firing.last.clone()));
     tensors.push(("firing/counts".into(), o.firing.counts.clone()));
-    tensors.push(("sums".into(), Tensor::cat(o.sums.tensors().to_vec(), 0).reshape([1, SUMS])));
+    for (name, term) in TERMS.into_iter().zip(o.sums.terms()) {
+        tensors.extend(term.iter().map(|t| (format!("sums/{name}"), t.clone().reshape([1, 1]))));
+    }
+    tensors.extend(o.sums.fired.iter().map(|(rows, fired)| (format!("fired/{rows}"), fired.clone())));
     if let Some(Position::Stream(p)) = &o.position {
         tensors.extend(p.mixed.iter().enumerate().map(|(k, m)| (format!("stream/{k}"), m.clone())));
     }
@@ -116,7 +122,9 @@ fn stored(o: &Optimizer) -> StoredOptimizer {
         rng: o.rng.clone(),
         resampled_at: o.resampled_at,
         firing_rows: o.firing.rows,
+        firing_steps: o.firing.steps,
         sums_steps: o.sums.steps,
+        fired: o.sums.fired.iter().map(|(rows, _)| *rows).collect(),
         position,
     }
 }
@@ -155,7 +163,8 @@ pub fn restore(bytes: &[u8], device: &Device) -> Result<Sae> {
     Ok(sae)
 }
 
-const SUMS: usize = 5;
+/// In the order of [`Sums::terms`].
+const TERMS: [&str; 4] = ["recon", "sparsity", "extra", "excess"];
 
 struct File<'a, 'data> {
     file: &'a SafeTensors<'data>,
@@ -165,7 +174,13 @@ struct File<'a, 'data> {
 impl File<'_, '_> {
     fn optimizer(&self, sae: &Sae, s: StoredOptimizer, coefficient: f64, lr: f64) -> Result<Optimizer> {
         s.settings.check()?;
-        for (name, n) in [("steps", s.steps), ("resampledAt", s.resampled_at), ("firingRows", s.firing_rows)] {
+        for (name, n) in [
+            ("steps", s.steps),
+            ("resampledAt", s.resampled_at),
+            ("firingRows", s.firing_rows),
+            ("firingSteps", s.firing_steps),
+            ("sumsSteps", s.sums_steps),
+        ] {
             believable(name, n)?;
         }
         let mut moments = Vec::new();
@@ -183,10 +198,18 @@ impl File<'_, '_> {
         let mut o = Optimizer::new(0, s.settings, d_sae, self.device);
         (o.adam, o.steps, o.rows, o.rng, o.resampled_at) = (Adam::restore(moments, steps), s.steps, s.rows, s.rng, s.resampled_at);
         (o.firing.last, o.firing.counts) = (self.matrix("firing/last", [1, d_sae])?, self.matrix("firing/counts", [1, d_sae])?);
-        o.firing.rows = s.firing_rows;
-        let sums = self.matrix("sums", [1, SUMS])?.reshape([SUMS]);
-        let sum = |k: usize| sums.clone().narrow(0, k, 1);
-        o.sums = Sums { steps: believable("sumsSteps", s.sums_steps)?, coefficient, lr, terms: std::array::from_fn(sum), excess: sum(4) };
+        (o.firing.rows, o.firing.steps) = (s.firing_rows, s.firing_steps);
+        if s.fired.len() > 64 {
+            return Err(bad(format!("The checkpoint speaks of batches of {} sizes.", s.fired.len())));
+        }
+        let mut terms = Vec::with_capacity(TERMS.len());
+        for name in TERMS.map(|term| format!("sums/{term}")) {
+            let there = self.file.tensor(&name).is_ok();
+            terms.push(if there { Some(self.matrix(&name, [1, 1])?.reshape([1])) } else { None });
+        }
+        let Ok([recon, sparsity, extra, excess]) = <[_; 4]>::try_from(terms) else { unreachable!("one for each term") };
+        let fired = s.fired.into_iter().filter(|&rows| rows > 0).map(|rows| Ok((rows, self.matrix(&format!("fired/{rows}"), [1, d_sae])?)));
+        o.sums = Sums { steps: s.sums_steps, coefficient, lr, recon, sparsity, extra, excess, fired: fired.collect::<Result<_>>()? };
         o.position = match s.position {
             None => None,
             Some(StoredPosition::Rows(p)) if p.taken <= believable("rows", p.rows)? => Some(Position::Rows(p)),

@@ -24,7 +24,8 @@ use crate::tensors::{read, upload, upload_indices};
 /// Rows among which resampling chooses.
 pub const RESAMPLING_ROWS: usize = 8192;
 
-/// Steps over which firing is counted before counting begins anew: SAELens's `feature_sampling_window`.
+/// Steps after which firing is counted anew, at the end of an entry of the history: SAELens's
+/// `feature_sampling_window`.
 const WINDOW: usize = 2000;
 
 /// When each latent last fired, and how often in the present window.
@@ -32,25 +33,31 @@ const WINDOW: usize = 2000;
 pub struct Firing {
     /// The number of steps taken when it last fired, 0 for never, `[1, d_sae]`. Exact to 2^24 steps.
     pub last: Tensor<2>,
-    /// In how many rows it fired, `[1, d_sae]`.
+    /// In how many rows it fired, `[1, d_sae]`, over whole entries of the history.
     pub counts: Tensor<2>,
-    /// Rows that were counted.
+    /// Rows and steps that were counted.
     pub rows: usize,
+    pub steps: usize,
 }
 
 impl Firing {
     pub fn new(d_sae: usize, device: &Device) -> Self {
-        Self { last: Tensor::zeros([1, d_sae], device), counts: Tensor::zeros([1, d_sae], device), rows: 0 }
+        Self { last: Tensor::zeros([1, d_sae], device), counts: Tensor::zeros([1, d_sae], device), rows: 0, steps: 0 }
     }
 
-    /// Step number `step`, from 1, on so many rows.
-    pub fn record(&mut self, fired: Tensor<2>, rows: usize, step: usize) {
-        if (step - 1).is_multiple_of(WINDOW) {
-            (self.counts, self.rows) = (fired.clone(), rows);
-        } else {
-            self.counts.inplace(|counts| counts + fired.clone());
-            self.rows += rows;
+    /// An entry's counts, from so many rows and steps.
+    pub fn count(&mut self, fired: &[(usize, Tensor<2>)], rows: usize, steps: usize) {
+        let mut entry = fired.iter().map(|(_, fired)| fired.clone());
+        if self.steps >= WINDOW {
+            (self.rows, self.steps) = (0, 0);
+            self.counts = entry.next().unwrap_or_else(|| self.counts.zeros_like());
         }
+        entry.for_each(|fired| self.counts.inplace(|counts| counts + fired));
+        (self.rows, self.steps) = (self.rows + rows, self.steps + steps);
+    }
+
+    /// What fired in step number `step`, from 1.
+    pub fn record(&mut self, fired: Tensor<2>, step: usize) {
         self.last.inplace(|last| last.mask_fill(fired.greater_elem(0.0), step as f32));
     }
 
@@ -60,7 +67,7 @@ impl Firing {
         (steps > window).then(|| self.last.clone().lower_elem((steps - window) as f32).float())
     }
 
-    /// `log10(frequency + 1e-10)`, what SAELens's `sparsity.safetensors` holds; `None` before the first step.
+    /// `log10(frequency + 1e-10)`, what SAELens's `sparsity.safetensors` holds; `None` before the first entry.
     pub fn log_sparsity(&self) -> Option<Tensor<2>> {
         (self.rows > 0).then(|| (self.counts.clone() / self.rows as f64 + 1e-10).log() / std::f64::consts::LN_10)
     }

@@ -126,10 +126,10 @@ async fn read_entries(trainees: &[Trainee<'_>], before: &[Before], held_out: Opt
     for (index, (t, n)) in trainees.iter().zip(sizes).enumerate() {
         let numbers: Vec<f64> = read[at..at + n].iter().copied().map(f64::from).collect();
         at += n;
+        // What is held out may be beyond all bounds without the SAE being so.
         let measured = if held_out.is_some() { 3 } else { 0 };
-        let (measured, numbers) = numbers.split_at(measured);
-        if numbers.iter().all(|x| x.is_finite()) {
-            entries.push(t.entry(numbers, measured, held_out.map_or(0, Rows::count)));
+        if numbers.iter().skip(measured).all(|x| x.is_finite()) {
+            entries.extend(t.entry(&numbers, held_out));
         } else {
             let steps = t.sae.borrow().optimizer.as_ref().map_or(0, |o| o.steps);
             before[index].restore(&mut t.sae.borrow_mut());
@@ -151,11 +151,10 @@ impl Trainee<'_> {
         self.sae.borrow().coefficient.set(None);
         if go_on && self.sae.borrow().optimizer.is_some() {
             let mut sae = self.sae.borrow_mut();
-            let device = sae.device();
             if let Some(optimizer) = &mut sae.optimizer {
                 optimizer.recipe = self.recipe.clone();
                 if !source.resumes() {
-                    optimizer.sums = Sums::new(&device);
+                    optimizer.sums = Sums::default();
                 }
             }
             return Ok(());
@@ -222,56 +221,62 @@ impl Trainee<'_> {
         if !step.buffers.is_empty() {
             sae.architecture = sae.architecture.with_buffers(step.buffers);
         }
-        optimizer.firing.record(step.fired, rows.count(), n + 1);
+        optimizer.firing.record(step.fired, n + 1);
         optimizer.steps += 1;
         optimizer.rows += rows.count() as u64;
         optimizer.position = Some(position);
         sae.optimizer = Some(optimizer);
     }
 
-    /// What an entry is made of: what the held-out rows give (3 numbers, if there are any), the sums
-    /// (5), the number of dead latents, and the sum of each parameter, which is finite unless one of
-    /// its values is not.
+    /// What an entry is made of, in the order in which [`Trainee::entry`] takes it: what the held-out
+    /// rows give, the sums of the loss's terms, how often latents fired, how many are dead; and the sum of
+    /// each parameter, which is finite unless one of its values is not.
     fn numbers(&self, held_out: Option<&Rows>) -> Vec<Tensor<1>> {
         let sae = self.sae.borrow();
         let Some(optimizer) = &sae.optimizer else { return Vec::new() };
         let mut numbers = held_out.map_or_else(Vec::new, |rows| held_out::measure(&sae, rows));
-        numbers.extend(optimizer.sums.tensors());
-        let dead = optimizer.firing.dead(optimizer.steps, self.recipe.dead_window);
-        numbers.push(dead.map_or_else(|| Tensor::zeros([1], &sae.device()), |dead| dead.sum()));
+        numbers.extend(optimizer.sums.terms().into_iter().flatten().cloned());
+        numbers.extend(optimizer.sums.fired.iter().map(|(_, fired)| fired.clone().sum()));
+        numbers.extend(optimizer.firing.dead(optimizer.steps, self.recipe.dead_window).map(|dead| dead.sum()));
         numbers.extend(sae.architecture.parameters().into_iter().map(|p| p.value.sum()));
         numbers
     }
 
-    fn entry(&self, numbers: &[f64], measured: &[f64], held_out: usize) -> Entry {
+    fn entry(&self, numbers: &[f64], held_out: Option<&Rows>) -> Option<Entry> {
         let sae = self.sae.borrow();
-        let (sums, steps, rows) = sae.optimizer.as_ref().map_or((None, 0, 0), |o| (Some(&o.sums), o.steps, o.rows));
-        let (batches, coefficient, lr) = sums.map_or((1, 0.0, 0.0), |s| (s.steps.max(1), s.coefficient, s.lr));
-        let mean = |i: usize| numbers.get(i).map_or(0.0, |sum| sum / batches as f64);
-        let [recon, l1, n_active, aux, excess] = std::array::from_fn(mean);
-        Entry {
+        let Optimizer { sums, steps, rows, .. } = sae.optimizer.as_ref()?;
+        let mut numbers = numbers.iter().copied();
+        let mut next = || numbers.next().unwrap_or(f64::NAN);
+        let held_out = held_out.map(|rows| held_out::entry(&sae, rows.count(), [next(), next(), next()]));
+        let batches = sums.steps.max(1) as f64;
+        let [recon, l1, aux, excess] = sums.terms().map(|term| if term.is_some() { next() / batches } else { 0.0 });
+        let n_active = sums.fired.iter().map(|(rows, _)| next() / *rows as f64).sum::<f64>() / batches;
+        let dead = if *steps > self.recipe.dead_window { next() as usize } else { 0 };
+        Some(Entry {
             epoch: sae.history.len() + 1,
-            total: recon + (coefficient * l1 - excess) + aux,
+            total: recon + (sums.coefficient * l1 - excess) + aux,
             recon,
             l1,
             aux,
             frac_active: n_active / sae.config.d_sae as f64,
             n_active,
-            dead: numbers.get(5).map_or(0, |&n| n as usize),
-            steps,
-            rows,
-            lr,
-            coefficient,
-            held_out: <[f64; 3]>::try_from(measured).ok().map(|m| held_out::entry(&sae, held_out, m)),
-        }
+            dead,
+            steps: *steps,
+            rows: *rows,
+            lr: sums.lr,
+            coefficient: sums.coefficient,
+            held_out,
+        })
     }
 
     fn push(&self, entry: Entry) {
         let mut sae = self.sae.borrow_mut();
-        let device = sae.device();
+        let before = sae.history.last().map_or(0, |last| last.rows);
+        let rows = entry.rows.saturating_sub(before) as usize;
         sae.history.push(entry);
         if let Some(optimizer) = &mut sae.optimizer {
-            optimizer.sums = Sums::new(&device);
+            let sums = std::mem::take(&mut optimizer.sums);
+            optimizer.firing.count(&sums.fired, rows, sums.steps);
         }
     }
 }

@@ -46,7 +46,7 @@ impl Optimizer {
             rng: Rng::substream(seed, RESAMPLING),
             resampled_at: 0,
             firing: Firing::new(d_sae, device),
-            sums: Sums::new(device),
+            sums: Sums::default(),
             position: None,
         }
     }
@@ -59,45 +59,53 @@ pub enum Position {
     Stream(StreamPosition),
 }
 
-/// Sums over the steps of an entry, on the device.
-#[derive(Clone)]
+/// Sums over the steps of an entry, on the device. What nothing was added to yet is `None`.
+#[derive(Clone, Default)]
 pub struct Sums {
     pub steps: usize,
     /// Of the last step.
     pub coefficient: f64,
     pub lr: f64,
-    /// `recon, sparsity, active per row, extra terms`
-    pub terms: [Tensor<1>; 4],
+    pub recon: Option<Tensor<1>>,
+    pub sparsity: Option<Tensor<1>>,
+    /// Further terms.
+    pub extra: Option<Tensor<1>>,
     /// What `coefficient · sparsity` is too large by, because the coefficient was another before:
     /// `Σ cᵢsᵢ = c_last · Σ sᵢ − Σ (cⱼ − cⱼ₋₁) · Σ_{i<j} sᵢ`, so that a constant one costs nothing.
-    pub excess: Tensor<1>,
+    pub excess: Option<Tensor<1>>,
+    /// In how many rows each latent was active, `[1, d_sae]`, by the batches' number of rows (an
+    /// epoch's last batch has fewer).
+    pub fired: Vec<(usize, Tensor<2>)>,
 }
 
 impl Sums {
-    pub fn new(device: &Device) -> Self {
-        let zero = || Tensor::zeros([1], device);
-        Self { steps: 0, coefficient: 0.0, lr: 0.0, terms: [zero(), zero(), zero(), zero()], excess: zero() }
-    }
-
     pub fn add(&mut self, step: &Step, rows: usize, coefficient: f64, lr: f64) {
-        let [recon, sparsity, active, extra] = &mut self.terms;
-        if self.steps > 0 && coefficient != self.coefficient {
-            self.excess.inplace(|e| e + sparsity.clone() * (coefficient - self.coefficient));
+        if let Some(sparsity) = self.sparsity.as_ref().filter(|_| coefficient != self.coefficient) {
+            add(&mut self.excess, sparsity.clone() * (coefficient - self.coefficient));
         }
-        recon.inplace(|sum| sum + step.recon.clone());
-        sparsity.inplace(|sum| sum + step.sparsity.clone());
-        active.inplace(|sum| sum + step.fired.clone().sum() / rows as f64);
+        add(&mut self.recon, step.recon.clone());
+        add(&mut self.sparsity, step.sparsity.clone());
         for (_, term) in &step.extra {
-            extra.inplace(|sum| sum + term.clone());
+            add(&mut self.extra, term.clone());
+        }
+        match self.fired.iter_mut().find(|(of, _)| *of == rows) {
+            Some((_, sum)) => sum.inplace(|sum| sum + step.fired.clone()),
+            None => self.fired.push((rows, step.fired.clone())),
         }
         (self.steps, self.coefficient, self.lr) = (self.steps + 1, coefficient, lr);
     }
 
-    /// All of them, for reading: `terms`, then `excess`.
-    pub fn tensors(&self) -> [Tensor<1>; 5] {
-        let [recon, sparsity, active, extra] = self.terms.clone();
-        [recon, sparsity, active, extra, self.excess.clone()]
+    /// The sums of the loss's terms.
+    pub fn terms(&self) -> [&Option<Tensor<1>>; 4] {
+        [&self.recon, &self.sparsity, &self.extra, &self.excess]
     }
+}
+
+fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
+    *sum = Some(match sum.take() {
+        Some(sum) => sum + term,
+        None => term,
+    });
 }
 
 /// One entry of the history: an epoch, or so many steps of a stream. The loss terms are means over
