@@ -7,7 +7,7 @@ import { count, number, visible } from "./format.js";
 /** @typedef {string | number | null | undefined} Cell */
 /**
  * A column. Numbers are right-aligned and shown with `format`; texts of tokens show what is invisible in them.
- * @typedef {{key: string, label: string, kind?: "number" | "text" | "token", format?: (x: number, row: Row) => string}} Column
+ * @typedef {{key: string, label: string, kind?: "number" | "text" | "token" | "prose", format?: (x: number, row: Row) => string}} Column
  */
 /** @typedef {Record<string, Cell>} Row */
 /**

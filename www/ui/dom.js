@@ -29,9 +29,11 @@ export function h(tag, attributes = {}, ...children) {
  * @template {HTMLElement} T
  * @param {new () => T} kind
  * @param {Attributes} [attributes]
+ * @param {string} [text]
  * @returns {T} */
-export function make(kind, attributes = {}) {
+export function make(kind, attributes = {}, text) {
   const element = new kind();
+  if (text !== undefined) element.textContent = text;
   for (const [name, value] of Object.entries(attributes)) if (value !== false && value != null) element.setAttribute(name, String(value));
   return element;
 }

@@ -1,21 +1,26 @@
 // @ts-check
 // One labelled input: its element, how its value is read and checked, how it is written.
 
+import { h, make } from "./dom.js";
+import { filesInput } from "./file-field.js";
 import { count, exact } from "./format.js";
-import { h } from "./dom.js";
+import { LabTerm } from "./term.js";
 
 /**
  * A setting, as a step declares it.
  * @typedef {{
  *   name: string, label: string,
- *   kind: "integer" | "number" | "log" | "slider" | "choice" | "switch" | "text" | "lines" | "checks",
+ *   kind: "integer" | "number" | "log" | "slider" | "choice" | "ways" | "switch" | "text" | "lines" | "checks" | "files",
  *   value: any, min?: number, max?: number, above?: number, unit?: string, hint?: string,
  *   options?: {value: string, label: string, group?: string, detail?: readonly string[], disabled?: boolean}[],
  *   optional?: boolean, advanced?: boolean, wide?: boolean, rows?: number,
  *   fills?: string, slide?: [number, number], rangeText?: string, noReset?: boolean, apart?: boolean,
+ *   term?: [name: string, label: string], group?: string, per?: string, accept?: string,
  * }} Field `fills` names another setting that a choice is written into, such a choice has no value of its own;
  * `apart` marks what the result was not made with, so that changing it leaves the result up to date;
- * `slide` is the part of the range that the slider covers; `rangeText` stands for a range that says nothing
+ * `slide` is the part of the range that the slider covers; `rangeText` stands for a range that says nothing;
+ * `term` is a word of the glossary that the hint goes on from; `group` is a heading among the folded settings;
+ * `per` keeps what the visitor has set apart where one name means different things (a coefficient, by the unit of its loss)
  */
 
 /** @typedef {{value: any, error: string | null}} Reading */
@@ -78,6 +83,37 @@ const kinds = {
       },
     };
   },
+
+  /** A choice of few, all in sight, that decides what else there is to set. */
+  ways(field, { attributes, notes }) {
+    const boxes = (field.options ?? []).map((option) => ({
+      option,
+      input: h("input", {
+        type: "radio",
+        name: field.name,
+        value: option.value,
+        id: `${attributes.id}-${option.value}`,
+        autocomplete: "off",
+      }),
+    }));
+    const choices = boxes.map(({ option, input }) =>
+      h(
+        "label",
+        { class: "way", for: input.id },
+        input,
+        h("span", {}, h("strong", {}, option.label), " ", h("span", { class: "hint" }, option.detail?.[0])),
+      ),
+    );
+    return {
+      element: h("fieldset", {}, h("legend", { class: "visually-hidden" }, field.label), h("div", { class: "ways" }, choices), notes),
+      read: () => sound(boxes.find(({ input }) => input.checked)?.option.value ?? field.value),
+      write(value) {
+        for (const { option, input } of boxes) input.checked = option.value === value;
+      },
+    };
+  },
+
+  files: filesInput,
 
   switch(field, { attributes, reset, notes }) {
     const input = h("input", { ...attributes, type: "checkbox" });
@@ -231,7 +267,8 @@ function range({ min, max, above, unit, optional, rangeText }) {
  */
 export function control(field, prefix, changed) {
   const id = `${prefix}-${field.name}`;
-  const hint = [range(field), field.hint].filter(Boolean).join(" · ");
+  const words = [range(field), field.hint].filter(Boolean).join(" · ");
+  const hint = field.term ? [make(LabTerm, { name: field.term[0] }, field.term[1]), ` ${words}`] : words;
   const reset = h(
     "button",
     {
@@ -245,11 +282,11 @@ export function control(field, prefix, changed) {
     "↺",
   );
   const notes = [
-    hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
+    words ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
     h("p", { class: "field-error", id: `${id}-error`, hidden: true }),
   ];
   const made = kinds[field.kind](field, {
-    attributes: { id, name: field.name, autocomplete: "off", "aria-describedby": hint ? `${id}-hint ${id}-error` : `${id}-error` },
+    attributes: { id, name: field.name, autocomplete: "off", "aria-describedby": words ? `${id}-hint ${id}-error` : `${id}-error` },
     reset,
     notes,
     frame: (...inputs) => h("div", {}, h("div", { class: "field-head" }, h("label", { for: id }, field.label), reset), inputs, notes),

@@ -66,9 +66,18 @@ export const STEERING_PROMPT = "The weather today is";
  */
 export function textsOf({ samples, own }) {
   const chosen = PROMPT_GROUPS.filter(({ id }) => samples.includes(id)).flatMap(({ prompts }) => prompts);
-  const lines = String(own)
+  return [...chosen, ...ownTexts({ own })];
+}
+
+/** The visitor's own texts, one a line; \\n stands for a line break inside a text. @param {Record<string, any>} values @returns {string[]} */
+export const ownTexts = ({ own }) =>
+  String(own)
     .split("\n")
     .filter((line) => line.trim() !== "")
     .map((line) => line.replaceAll("\\n", "\n"));
-  return [...chosen, ...lines];
+
+/** The texts of a file or of what was pasted: parted by the end-of-text token where it occurs, else by empty lines. @param {string} all @returns {string[]} */
+export function textsIn(all) {
+  const parts = all.includes("<|endoftext|>") ? all.split("<|endoftext|>") : all.split(/\r?\n[ \t]*\r?\n/);
+  return parts.map((text) => text.trim()).filter(Boolean);
 }

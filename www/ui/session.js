@@ -16,7 +16,7 @@
 
 /**
  * What the session needs to know of a step.
- * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, readonly running: boolean}} SessionStep
+ * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, readonly running: boolean, settings: import("./settings.js").Settings}} SessionStep
  */
 
 /** @type {import("./types.js").ModelConfig} */
@@ -158,10 +158,11 @@ export class Session extends EventTarget {
   /**
    * Keeps a step's result and releases what the one before held.
    * @param {number} n @param {any} value @param {Record<string, any>} values the settings it was made with @param {string | null} stopped
+   * @param {number[]} from the steps whose results it was made from
    */
-  keep(n, value, values, stopped) {
+  keep(n, value, values, stopped, from) {
     const before = this.results.get(n);
-    const uses = new Map((this.steps.get(n)?.uses ?? []).map((m) => [m, this.results.get(m)?.version ?? 0]));
+    const uses = new Map(from.map((m) => [m, this.results.get(m)?.version ?? 0]));
     this.results.set(n, { value, values, uses, version: ++this.#version, stopped, lost: false });
     if (before && !before.lost)
       for (const handle of before.value.handles ?? []) {

@@ -8,6 +8,9 @@ import { PageError } from "./errors.js";
 /** @typedef {import("./fields.js").Field} Field */
 /** @typedef {import("./fields.js").Control} Control */
 
+/** Under what a value that the visitor has set is kept while its setting is not on show. @param {Field} field */
+const memory = ({ name, per = "" }) => `${name} ${per}`;
+
 const same = (/** @type {unknown} */ a, /** @type {unknown} */ b) => JSON.stringify(a) === JSON.stringify(b);
 
 export class Settings {
@@ -16,6 +19,7 @@ export class Settings {
   /** numbers that follow from the settings */ readout = h("output", { class: "readout", hidden: true });
   /** @type {Map<string, {field: Field, control: Control}>} */ #controls = new Map();
   /** @type {Field[]} */ #fields = [];
+  /** @type {Map<string, any>} what the visitor has set, also of settings that are not on show now */ #set = new Map();
   #prefix;
   #changed;
 
@@ -28,24 +32,37 @@ export class Settings {
     };
   }
 
-  /** Takes (new) declarations. What the visitor has set stays; what stood at its default takes the new default. @param {Field[]} fields */
+  /** Takes (new) declarations. What the visitor has set stays or comes back; what stood at its default takes the new default. @param {Field[]} fields @returns {boolean} whether they are new */
   declare(fields) {
-    if (same(fields, this.#fields)) return;
-    const before = this.#fields.length ? this.values() : null;
+    if (same(fields, this.#fields)) return false;
+    for (const { field, control } of this.#controls.values()) {
+      const { value } = control.read();
+      if (field.fills || same(value, field.value)) this.#set.delete(memory(field));
+      else this.#set.set(memory(field), value);
+    }
     const old = new Map(this.#controls);
     const focused = document.activeElement;
     this.#fields = fields;
     this.#controls.clear();
     const plain = h("div", { class: "settings-grid" }),
-      advanced = h("div", { class: "settings-grid" });
+      advanced = h("div", {});
+    /** @type {string | undefined | null} */ let group = null;
     const wide = [];
     for (const field of fields) {
       const was = old.get(field.name);
       const made = was && same(was.field, field) ? was.control : this.#make(field);
       this.#controls.set(field.name, { field, control: made });
-      if (made !== was?.control) made.write(before && was && !same(before[field.name], was.field.value) ? before[field.name] : field.value);
+      if (made !== was?.control) made.write(this.#set.has(memory(field)) ? this.#set.get(memory(field)) : field.value);
       if (field.wide) wide.push(made.element);
-      else (field.advanced ? advanced : plain).append(made.element);
+      else if (!field.advanced) plain.append(made.element);
+      else {
+        if (field.group !== group) {
+          group = field.group;
+          if (group) advanced.append(h("h3", { class: "group" }, group));
+          advanced.append(h("div", { class: "settings-grid" }));
+        }
+        advanced.lastElementChild?.append(made.element);
+      }
     }
     fill(this.wide, wide);
     const open = this.panel.querySelector("details")?.open ?? false;
@@ -57,6 +74,7 @@ export class Settings {
     );
     this.#mark();
     if (focused instanceof HTMLElement && focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+    return true;
   }
 
   /** @param {Field} field */
@@ -87,6 +105,12 @@ export class Settings {
     this.#mark();
   }
 
+  /** Sets values, as if the visitor had, and tells of it. @param {Record<string, any>} values */
+  take(values) {
+    for (const [name, value] of Object.entries(values)) this.#controls.get(name)?.control.write(value);
+    this.#changed();
+  }
+
   /** The values, or the error that names what is out of range. @returns {Record<string, any>} */
   checked() {
     const wrong = [...this.#controls.values()].map(({ control }) => control.read().error).filter((e) => e !== null);
@@ -94,10 +118,13 @@ export class Settings {
     return this.values();
   }
 
-  /** The labels of the settings whose values differ from those of a result. @param {Record<string, any>} then */
+  /** The labels of the settings whose values differ from those of a result; one that the result knows nothing of is there because another differs. @param {Record<string, any>} then */
   differences(then) {
     return [...this.#controls.values()]
-      .filter(({ field, control }) => !field.fills && !field.apart && !same(control.read().value, then[field.name]))
+      .filter(
+        ({ field, control }) =>
+          !field.fills && !field.apart && Object.hasOwn(then, field.name) && !same(control.read().value, then[field.name]),
+      )
       .map(({ field }) => field.label);
   }
 

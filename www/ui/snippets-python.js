@@ -7,7 +7,7 @@ import { textsOf } from "./prompts.js";
 /** @typedef {Record<string, any>} Values */
 
 /** A value as Python writes it. @param {unknown} value @returns {string} */
-const py = (value) => (value === null ? "None" : value === true ? "True" : value === false ? "False" : JSON.stringify(value));
+export const py = (value) => (value === null ? "None" : value === true ? "True" : value === false ? "False" : JSON.stringify(value));
 
 /** @param {Values} values */
 export function tokens({ prompt, prependBos, maxNewTokens, temperature, topK, topP, frequencyPenalty, seed, stopAtEos }) {
@@ -85,45 +85,6 @@ for name, rows in [("all", acts), ("without position 0", acts[position > 0])]:
 }
 
 /** @param {Values} values */
-export const train = ({ architecture, expansion, epochs, batchSize, lr, l1, seed }) => `# goes on from step 2
-import torch.nn as nn
-import torch.nn.functional as F
-
-class SAE(nn.Module):
-    def __init__(self, d_in, d_sae, tied):
-        super().__init__()
-        self.encoder = nn.Linear(d_in, d_sae)
-        nn.init.kaiming_uniform_(self.encoder.weight, nonlinearity="relu")
-        nn.init.zeros_(self.encoder.bias)
-        self.b_dec = nn.Parameter(torch.zeros(d_in))
-        self.own = None if tied else nn.Parameter(nn.init.kaiming_uniform_(torch.empty(d_in, d_sae), nonlinearity="linear"))
-
-    def W_dec(self):                                # [d_in, d_sae]
-        return self.encoder.weight.T if self.own is None else self.own
-
-    def encode(self, x):
-        return F.relu(self.encoder(x))
-
-    def decode(self, f):
-        return F.linear(f, self.W_dec(), self.b_dec)
-
-torch.manual_seed(${py(seed)})
-sae = SAE(acts.shape[1], round(${py(expansion)} * acts.shape[1]), tied=${py(architecture === "tied")})
-optimizer = torch.optim.Adam(sae.parameters(), lr=${py(lr)})
-
-with torch.enable_grad():
-    for epoch in range(${py(epochs)}):
-        for x in acts[torch.randperm(len(acts))].split(${py(batchSize)}):
-            f = sae.encode(x)
-            recon = F.mse_loss(sae.decode(f), x)
-            loss = recon + ${py(l1)} * f.abs().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        print(epoch + 1, loss.item(), recon.item(), (f > 0).sum(-1).float().mean().item())
-`;
-
-/** @param {Values} values */
 export const features = ({ k, skipPosition0, by }) => `# goes on from step 3
 f = sae.encode(acts${skipPosition0 ? "[position > 0]" : ""})                      # [rows, d_sae]
 active = f > 0
@@ -168,9 +129,9 @@ plt.show()
 export function steer({ prompt, strength, direction, maxNewTokens, prependBos, stopAtEos }, hook, features) {
   const form = {
     "decode-one-hot-unit":
-      "d = sae.decode(F.one_hot(torch.tensor(i), sae.encoder.out_features).float())    # the bias inside\n    return d / d.norm()",
-    "decoder-unit": "d = sae.W_dec()[:, i]\n    return d / d.norm()",
-    decoder: "return sae.W_dec()[:, i]",
+      "d = sae.decode(torch.eye(len(sae.W_dec))[i])     # the bias inside\n    return d / d.norm()",
+    "decoder-unit": "d = sae.W_dec[i]\n    return d / d.norm()",
+    decoder: "return sae.W_dec[i]",
   }[/** @type {"decode-one-hot-unit" | "decoder-unit" | "decoder"} */ (direction)];
   return `# goes on from step ${features.length ? 3 : 4}
 def direction(i):

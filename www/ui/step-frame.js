@@ -8,7 +8,7 @@ import { WorkProgress } from "./progress.js";
 
 /** @typedef {import("./settings.js").Settings} Settings */
 /** @typedef {{run(): void, pause(): void, stop(): void, more(name: string): void}} Handlers */
-/** @typedef {{on: boolean, again: boolean, paused: boolean, stoppable: boolean, pausable: boolean, more: boolean, moreOn: boolean}} ButtonState */
+/** @typedef {{on: boolean, paused: boolean, stoppable: boolean, pausable: boolean, more: boolean, moreOn: boolean, label: string}} ButtonState */
 
 /** A button that is switched off keeps the focus, so it is marked rather than disabled. @param {HTMLElement} button */
 const isOff = (button) => button.getAttribute("aria-disabled") === "true";
@@ -83,7 +83,7 @@ export class StepFrame {
   buttons(to) {
     const focused = document.activeElement;
     this.#run.setAttribute("aria-disabled", String(!to.on));
-    setText(this.#run, to.again ? "Run again" : "Run");
+    setText(this.#run, to.label);
     this.#stop.hidden = !to.stoppable;
     this.#pause.hidden = !to.pausable;
     setText(this.#pause, to.paused ? "Continue" : "Pause");

@@ -23,14 +23,16 @@ import { notice, stateOf, stateWords } from "./step-state.js";
  *   shown: StepResult | null,
  * }} Context
  */
-/** @typedef {{value: any, stopped?: string | null, values?: Record<string, any>}} Outcome `values`: the settings it belongs to, when not the present ones */
-/** @typedef {{name: string, label: string, run(context: Context): Promise<Outcome>}} More something that goes on from a shown result */
+/** @typedef {{value: any, stopped?: string | null, values?: Record<string, any>, uses?: number[]}} Outcome `values`: the settings it belongs to, when not the present ones; `uses`: the earlier results it was made from, likewise */
+/** @typedef {{name: string, label: string, uses?: number[], run(context: Context): Promise<Outcome>}} More something that goes on from a shown result */
 /**
  * @typedef {{
  *   uses: number[], needs?(): number[],
  *   promise: string,
  *   fields(): import("./fields.js").Field[],
- *   readout?(values: Record<string, any>): string | null,
+ *   readout?(values: Record<string, any>, running: boolean): string | null,
+ *   label?(values: Record<string, any>, again: boolean): string | null,
+ *   adjust?(values: Record<string, any>, live: any): void,
  *   body: Node[],
  *   render(value: any, live: boolean): void,
  *   run(context: Context): Promise<Outcome>,
@@ -39,7 +41,7 @@ import { notice, stateOf, stateWords } from "./step-state.js";
  *   conclusion(value: any): string | null,
  *   provenance(value: any, values: Record<string, any>): string,
  *   code(values: Record<string, any>): import("./code-box.js").Snippets,
- * }} Definition
+ * }} Definition `label` is what the button that runs it says, `adjust` takes over a setting that was moved while it runs
  */
 
 export class LabStep extends HTMLElement {
@@ -54,6 +56,7 @@ export class LabStep extends HTMLElement {
   /** @type {Settings} */ settings = /** @type {any} */ (null);
   /** @type {Definition} */ #definition = /** @type {any} */ (null);
   /** @type {AbortController | null} */ #abort = null;
+  /** the earlier results that the running work reads, whatever the settings say by now @type {number[] | null} */ #reading = null;
   /** @type {any} */ #live = null;
   /** @type {StepResult | null} */ #rendered = null;
   #frame = new StepFrame({
@@ -64,7 +67,7 @@ export class LabStep extends HTMLElement {
   });
 
   get uses() {
-    return this.#definition.uses;
+    return this.#reading ?? this.#definition.uses;
   }
   needs() {
     return this.#definition.needs?.() ?? this.#definition.uses;
@@ -81,6 +84,7 @@ export class LabStep extends HTMLElement {
     this.title = heading.textContent ?? "";
     this.settings = new Settings(`s${number}`, () => {
       if (this.problem?.code === "LAB-BAD-SETTING") this.problem = null;
+      if (this.running && this.#live) this.#definition.adjust?.(this.settings.values(), this.#live);
       this.refresh();
     });
     this.#definition = define(this);
@@ -95,7 +99,7 @@ export class LabStep extends HTMLElement {
   /** @param {string} name of something that goes on from the shown result */
   async #goOn(name) {
     const more = this.#definition.more?.find((m) => m.name === name);
-    if (more) await this.#work(more.run, more.label);
+    if (more) await this.#work(more.run, more.label, more.uses);
   }
 
   /** Runs the step. @returns {Promise<boolean>} whether it came to its end */
@@ -139,8 +143,8 @@ export class LabStep extends HTMLElement {
     this.refresh();
   }
 
-  /** @param {(context: Context) => Promise<Outcome>} work @param {string} what @returns {Promise<boolean>} */
-  async #work(work, what) {
+  /** @param {(context: Context) => Promise<Outcome>} work @param {string} what @param {number[]} [uses] @returns {Promise<boolean>} */
+  async #work(work, what, uses = this.#definition.uses) {
     const { session, number } = this;
     const { lab, model } = session;
     if (this.running || !lab || !model) return false;
@@ -149,6 +153,7 @@ export class LabStep extends HTMLElement {
     this.#live = null;
     try {
       const values = this.settings.checked();
+      this.#reading = uses;
       const other = session.reader(number) ?? session.writer(number);
       if (other)
         throw new PageError(
@@ -182,7 +187,7 @@ export class LabStep extends HTMLElement {
           "Restart the engine and run the step again.",
         );
       this.#end();
-      session.keep(number, outcome.value, outcome.values ?? values, outcome.stopped ?? null);
+      session.keep(number, outcome.value, outcome.values ?? values, outcome.stopped ?? null, outcome.uses ?? uses);
       announce(
         [`${what} ${outcome.stopped ? "was stopped" : "is done"}.`, this.#definition.conclusion(outcome.value)].filter(Boolean).join(" "),
       );
@@ -201,7 +206,7 @@ export class LabStep extends HTMLElement {
   #end() {
     this.running = this.paused = false;
     this.#abort = null;
-    this.#live = null;
+    this.#live = this.#reading = null;
     this.#frame.progress.end();
   }
 
@@ -218,8 +223,10 @@ export class LabStep extends HTMLElement {
   refresh() {
     if (!this.#definition) return;
     const { session, number, running, waitingFor } = this;
-    this.settings.declare(this.#definition.fields());
-    this.settings.showReadout(this.#definition.readout?.(this.settings.values()) ?? null);
+    // a setting that comes back with what was set before may call for others
+    for (let turn = 0; turn < 4 && this.settings.declare(this.#definition.fields()); turn += 1);
+    const values = this.settings.values();
+    this.settings.showReadout(this.#definition.readout?.(values, running) ?? null);
     const result = session.results.get(number) ?? null;
     const state = stateOf(this, result);
     this.dataset.state = state;
@@ -228,7 +235,7 @@ export class LabStep extends HTMLElement {
     const blocked = session.missing(number).length > 0 || session.writer(number) !== undefined;
     this.#frame.buttons({
       on: engine && !running && !blocked && waitingFor === null,
-      again: result !== null,
+      label: this.#definition.label?.(values, result !== null) ?? (result ? "Run again" : "Run"),
       paused: this.paused,
       stoppable: running || waitingFor !== null,
       pausable: running && this.#definition.pause !== undefined,

@@ -10,6 +10,11 @@
 /** @typedef {import("../engine/types.js").Steer} Steer */
 /** @typedef {import("../engine/types.js").Norms} Norms */
 /** @typedef {import("../engine/types.js").Epoch} Epoch */
+/** @typedef {import("../engine/types.js").ListedSae} ListedSae */
+/** @typedef {import("../engine/types.js").Mismatch} Mismatch */
+/** @typedef {import("../engine/types.js").Figures} Figures */
+/** @typedef {import("../engine/types.js").Quality} Quality */
+/** @typedef {import("../engine/types.js").Spliced} Spliced */
 /** @typedef {import("../engine/types.js").Example} Example */
 /** @typedef {import("../engine/types.js").Heatmap} Heatmap */
 /** @typedef {import("../engine/types.js").TopFeatures["features"][number]} FeatureRow */

@@ -8,11 +8,12 @@ import { DataTable } from "../data-table.js";
 import { make } from "../dom.js";
 import { LabFigure } from "../figure.js";
 import { count, counted, decimals, is, percent, rough } from "../format.js";
+import { sameHook } from "../hooks.js";
 import * as javascript from "../snippets-javascript.js";
 import * as python from "../snippets-python.js";
 
 /** @typedef {import("../types.js").FeatureRow} FeatureRow */
-/** @typedef {{rows: number, alive: number, dSae: number, features: FeatureRow[], skipped: boolean, hook: string, seed: number}} Value */
+/** @typedef {{rows: number, alive: number, dSae: number, features: FeatureRow[], skipped: boolean, hook: string, readAt: string, seed: number}} Value `readAt`: where the rows come from, which may be elsewhere than the autoencoder was made for */
 
 /** @param {import("../step.js").LabStep} step @returns {import("../step.js").Definition} */
 export function featuresStep(step) {
@@ -84,7 +85,7 @@ export function featuresStep(step) {
         },
       });
       if (session.feature === null && found.features[0]) session.selectFeature(found.features[0].feature);
-      return { value: { ...found, dSae: sae.config.dSae, skipped: values.skipPosition0, hook: data.hook, seed: sae.config.seed } };
+      return { value: { ...found, dSae: sae.config.dSae, skipped: values.skipPosition0, hook: data.hook, readAt: use(2).acts.hook, seed: sae.config.seed } };
     },
 
     render(value) {
@@ -92,15 +93,16 @@ export function featuresStep(step) {
       show();
     },
 
-    conclusion({ rows, alive, dSae, features }) {
-      if (!alive) return "No feature is active on any of these rows.";
+    conclusion({ rows, alive, dSae, features, hook, readAt }) {
+      const elsewhere = sameHook(hook, readAt) ? "" : ` The rows were read at ${readAt}, but this autoencoder was made for ${hook}: its features mean little there.`;
+      if (!alive) return `No feature is active on any of these rows.${elsewhere}`;
       const everywhere = features.filter((/** @type {FeatureRow} */ f) => f.frequency > 0.9).length;
       return (
         `${count(alive)} of ${counted(dSae, "feature")} ${is(alive)} active on at least one of ${counted(rows, "row")}. ` +
         (everywhere
           ? `${count(everywhere)} of the ${count(features.length)} listed ${is(everywhere)} active on more than 90 % of the rows, and so ${everywhere === 1 ? "says" : "say"} little about any one row. `
           : `None of the ${count(features.length)} listed is active on more than 90 % of the rows. `) +
-        `The first, F${features[0].feature}, is active on ${percent(features[0].frequency)} of the rows, with a mean activation of ${rough(features[0].meanActive)} there.`
+        `The first, F${features[0].feature}, is active on ${percent(features[0].frequency)} of the rows, with a mean activation of ${rough(features[0].meanActive)} there.${elsewhere}`
       );
     },
     provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
