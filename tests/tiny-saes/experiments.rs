@@ -4,7 +4,8 @@
 //!     tiny-saes architectures  all architectures at matched L0, as a table
 //!     tiny-saes dead           remedies for dead latents, with their curves
 //!
-//! `--corpus FILE` is what tests/tiny-lm/make_corpus.py writes; `--rows N` how many rows are trained on.
+//! `--corpus FILE` is what tests/tiny-lm/make_corpus.py writes; `--rows N` how many rows are trained on,
+//! `--only NAME` the one architecture that is trained again.
 //! Every number is fixed by the seeds; other processors round differently.
 
 mod architectures;
@@ -37,6 +38,8 @@ pub struct Bench {
     pub point: HookPoint,
     /// Rows to train on, where the experiment's own number is not wanted.
     pub rows: Option<usize>,
+    /// The one architecture to train, where not all are wanted.
+    pub only: Option<String>,
     pub root: PathBuf,
 }
 
@@ -44,11 +47,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let option = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
     let (Some(experiment), Some(corpus)) = (arguments.first(), option("--corpus")) else {
-        eprintln!("tiny-saes shipped|architectures|dead --corpus FILE [--rows N]");
+        eprintln!("tiny-saes shipped|architectures|dead --corpus FILE [--rows N] [--only ARCHITECTURE]");
         std::process::exit(2);
     };
     let rows = option("--rows").map(|n| n.parse().expect("--rows takes a number"));
-    let bench = open(corpus, rows).unwrap_or_else(|error| {
+    let bench = open(corpus, rows, option("--only").cloned()).unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(1);
     });
@@ -72,7 +75,7 @@ fn main() {
     }
 }
 
-fn open(corpus: &str, rows: Option<usize>) -> Result<Bench, Box<dyn std::error::Error>> {
+fn open(corpus: &str, rows: Option<usize>, only: Option<String>) -> Result<Bench, Box<dyn std::error::Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let file = |name: &str| std::fs::read(root.join("www/models/tiny").join(name));
     let tokenizer = Tokenizer::from_json(&file("tokenizer.json")?)?;
@@ -81,7 +84,7 @@ fn open(corpus: &str, rows: Option<usize>) -> Result<Bench, Box<dyn std::error::
     let corpus = Corpus::read(corpus.as_ref())?;
     let point = HookPoint::parse(HOOK, &model.config)?;
     let judge = Judge::new(&model, &tokenizer, &corpus.held_out, point)?;
-    Ok(Bench { model, tokenizer, corpus, judge, point, rows, root })
+    Ok(Bench { model, tokenizer, corpus, judge, point, rows, only, root })
 }
 
 /// Where the tables' numbers and the curves are kept.
@@ -95,4 +98,9 @@ fn write(bench: &Bench, name: &str, value: &serde_json::Value) -> sae_lab::Resul
     std::fs::create_dir_all(results(bench))
         .and_then(|()| std::fs::write(&path, text))
         .map_err(|e| sae_lab::LabError::file(format!("{}: {e}", path.display())))
+}
+
+/// Null where there is no such file yet.
+fn read(bench: &Bench, name: &str) -> serde_json::Value {
+    std::fs::read(results(bench).join(name)).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! The SAEs that the lab brings for the tiny model: one hook, four widths, one recipe.
+//! The SAEs that the lab brings for the tiny model: one hook, four widths, one recipe. Batch top-k ones,
+//! which SAELens's files hold as JumpReLU with one threshold.
 
 use std::cell::RefCell;
 
@@ -6,7 +7,6 @@ use burn::tensor::Device;
 use pollster::block_on;
 use sae_lab::Result;
 use sae_lab::sae::files::{WriteSettings, write};
-use sae_lab::sae::train::Recipe;
 use sae_lab::sae::{Config, Init, Kind, Metadata, Sae};
 use serde_json::json;
 
@@ -22,7 +22,8 @@ pub fn run(bench: &Bench) -> Result<()> {
     let rows = bench.rows.unwrap_or(ROWS);
     let steps = rows / BATCH;
     let contestant = |expansion: usize| -> Result<Contestant> {
-        let mut config = Config::new(Kind::Standard, 96, 96 * expansion, 1);
+        let mut config = Config::new(Kind::BatchTopK, 96, 96 * expansion, 1);
+        config.extras.k = L0;
         config.metadata = Metadata {
             model_name: Some("tiny".into()),
             hook_name: Some(crate::HOOK.into()),
