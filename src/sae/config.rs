@@ -178,6 +178,23 @@ pub struct Metadata {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
+impl Metadata {
+    /// Takes over from `other` what is not known yet.
+    pub fn complete(&mut self, other: &Self) {
+        fn fill<T: Clone>(mine: &mut Option<T>, other: &Option<T>) {
+            if mine.is_none() {
+                mine.clone_from(other);
+            }
+        }
+        fill(&mut self.model_name, &other.model_name);
+        fill(&mut self.hook_name, &other.hook_name);
+        fill(&mut self.hook_name_out, &other.hook_name_out);
+        fill(&mut self.prepend_bos, &other.prepend_bos);
+        fill(&mut self.context_size, &other.context_size);
+        fill(&mut self.center, &other.center);
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {

@@ -102,12 +102,12 @@ impl Sae {
         Inference::new(architecture, self.config.normalize_activations)
     }
 
-    /// Rows and their target as a step of training reads them: scaled and normalised.
-    pub fn batch(&self, x: Tensor<2>, target: Tensor<2>, coefficient: f64) -> Batch {
-        let (x, target) = match self.input_scale {
-            1.0 => (x, target),
-            scale => (x * scale, target * scale),
-        };
+    /// Rows as a step of training reads them, scaled and normalised, with their target (the rows
+    /// themselves but for a transcoder).
+    pub fn batch(&self, x: Tensor<2>, target: Option<Tensor<2>>, coefficient: f64) -> Batch {
+        let scaled = |t: Tensor<2>| if self.input_scale == 1.0 { t } else { t * self.input_scale };
+        let x = scaled(x);
+        let target = target.map_or_else(|| x.clone(), scaled);
         let (x, denormalize) = normalize(self.config.normalize_activations, x);
         Batch { target, denormalize, ..Batch::new(x, coefficient) }
     }

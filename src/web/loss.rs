@@ -31,9 +31,10 @@ impl Lab {
         let batch = {
             let sae = sae.borrow();
             sae.check_width(x.dims()[1])?;
-            let target = if target.is_null() || target.is_undefined() { x.clone() } else { self.matrix(target)? };
-            check_width(target.dims()[1], sae.config.d_out)?;
-            check_setting(target.dims()[0] == x.dims()[0], "target", format!("{} rows long", target.dims()[0]), "as long as the rows")?;
+            let target = if target.is_null() || target.is_undefined() { None } else { Some(self.matrix(target)?) };
+            let [rows, width] = target.as_ref().unwrap_or(&x).dims();
+            check_width(width, sae.config.d_out)?;
+            check_setting(rows == x.dims()[0], "target", format!("{rows} rows long"), "as long as the rows")?;
             let mut mask = vec![0.0; sae.config.d_sae];
             for &latent in &options.dead {
                 *mask.get_mut(latent).ok_or_else(|| LabError::setting("dead", latent, "a latent of this SAE"))? = 1.0;

@@ -80,7 +80,7 @@ impl Lab {
         set(&out, "config", to_js(&gpt2.config)?);
         set(&out, "hooks", to_js(&hooks)?);
         set(&out, "parameters", gpt2.parameters() as f64);
-        set(&out, "id", self.store(Stored::Model(Rc::new(Model { gpt2, tokenizer: Rc::new(tokenizer) }))));
+        set(&out, "id", self.store(Stored::Model(Rc::new(Model { name: files.name, gpt2, tokenizer: Rc::new(tokenizer) }))));
         Ok(out.into())
     }
 
@@ -168,7 +168,8 @@ impl Lab {
         set(&out, "shape", to_js(&[acts.rows(), acts.width()])?);
         set(&out, "hook", acts.point.to_string());
         set(&out, "stats", to_js(&stats)?);
-        set(&out, "id", self.store(Stored::Collected(Rc::new(Collected { acts, tokenizer: model.tokenizer.clone() }))));
+        let origin = model.origin(acts.point, acts.view, settings.prepend_bos);
+        set(&out, "id", self.store(Stored::Collected(Rc::new(Collected { acts, origin, tokenizer: model.tokenizer.clone() }))));
         Ok(out.into())
     }
 

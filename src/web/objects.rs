@@ -8,18 +8,34 @@ use burn::tensor::Tensor;
 
 use crate::activations::Activations;
 use crate::error::{LabError, Result, code};
-use crate::gpt2::Gpt2;
-use crate::sae::Sae;
+use crate::gpt2::{Gpt2, HookPoint, View};
+use crate::sae::{Metadata, Sae};
 use crate::tokenizer::Tokenizer;
 
 pub struct Model {
+    pub name: String,
     pub gpt2: Gpt2,
     pub tokenizer: Rc<Tokenizer>,
 }
 
-/// Activations and the tokenizer that their tokens are shown with.
+impl Model {
+    /// What an SAE is made for that is trained on this model's activations at `point`.
+    pub fn origin(&self, point: HookPoint, view: View, prepend_bos: bool) -> Metadata {
+        Metadata {
+            model_name: Some(self.name.clone()),
+            hook_name: Some(point.to_string()),
+            prepend_bos: Some(prepend_bos),
+            context_size: Some(self.gpt2.config.n_ctx),
+            center: Some(view == View::TransformerLens),
+            ..Metadata::default()
+        }
+    }
+}
+
+/// Activations, what they are of, and the tokenizer that their tokens are shown with.
 pub struct Collected {
     pub acts: Activations,
+    pub origin: Metadata,
     pub tokenizer: Rc<Tokenizer>,
 }
 

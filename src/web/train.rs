@@ -12,15 +12,17 @@ use super::options as opt;
 use super::{JsResult, Lab};
 use crate::error::{LabError, Result, check_setting};
 use crate::sae::train::{Data, Rows, checkpoint, restore, train_stream};
-use crate::sae::{self, Recipe, Sae};
+use crate::sae::{self, Metadata, Recipe, Sae};
 
 #[wasm_bindgen]
 impl Lab {
     /// On `acts`, with the `target` of a transcoder or null.
     pub async fn train(&self, sae: u32, acts: JsValue, target: JsValue, options: JsValue, checkpoint: Function) -> JsResult {
         let sae = self.sae(sae)?;
+        let origin = self.origin(&acts, &target);
         let data = self.data(acts, target)?;
         let settings = from_js::<opt::Train>(options)?.settings()?;
+        sae.borrow_mut().config.metadata.complete(&origin);
         let epochs = sae::train(&sae, data, &settings, &JsCheckpoint(checkpoint)).await?;
         let out = Object::new();
         set(&out, "epochs", to_js(&epochs)?);
@@ -38,6 +40,9 @@ impl Lab {
         let n = recipes.len();
         check_setting(n == saes.len(), "perSae", format!("{n} long"), &format!("as long as the {} SAEs", saes.len()))?;
         let saes: Vec<(&RefCell<Sae>, Recipe)> = saes.iter().map(|sae| &**sae).zip(recipes).collect();
+        for (sae, _) in &saes {
+            sae.borrow_mut().config.metadata.model_name = Some(model.name.clone());
+        }
         let pause = JsCheckpoint(checkpoint);
         let histories = train_stream(&model.gpt2, &model.tokenizer, &options.texts, &saes, &settings, &pause).await?;
         let out = Object::new();
@@ -74,6 +79,14 @@ impl Lab {
 }
 
 impl Lab {
+    /// What collected activations are of; nothing is known of others.
+    fn origin(&self, acts: &JsValue, target: &JsValue) -> Metadata {
+        let of = |value: &JsValue| value.as_f64().and_then(|id| self.collected(id as u32).ok());
+        let mut origin = of(acts).map(|c| c.origin.clone()).unwrap_or_default();
+        origin.hook_name_out = of(target).and_then(|c| c.origin.hook_name.clone());
+        origin
+    }
+
     /// Collected activations know their sequences; other rows are one each.
     fn data(&self, acts: JsValue, target: JsValue) -> Result<Data> {
         let collected = |id: f64| self.collected(id as u32).ok();

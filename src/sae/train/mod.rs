@@ -22,7 +22,7 @@ mod walk;
 
 use std::cell::RefCell;
 
-use super::{Sae, check_width};
+use super::{Kind, Sae, check_width};
 use crate::error::{LabError, Result, check_setting, code};
 use crate::gpt2::Gpt2;
 use crate::progress::Checkpoint;
@@ -70,7 +70,7 @@ pub async fn train(sae: &RefCell<Sae>, data: impl Into<Data>, settings: &TrainSe
     let position = settings.go_on.then(|| position(sae)).flatten();
     let source = Epochs::open(&data, settings, position.as_ref())?;
     let target = data.rows.target.as_ref().map(|t| t.dims()[1]);
-    check_widths(sae, data.rows.x.dims()[1], target)?;
+    check(sae, &settings.recipe, data.rows.x.dims()[1], target)?;
     let _running = Running::start([sae].into_iter())?;
     let trainees = [Trainee::new(sae, &settings.recipe)];
     let mut histories = run(&trainees, source, settings.go_on, settings.seed, pause).await?;
@@ -91,8 +91,7 @@ pub async fn train_stream(
     check_setting(!saes.is_empty(), "saes", "empty", "one SAE or more")?;
     let widths = (settings.point.vector_width(&model.config)?, settings.target.map(|t| t.vector_width(&model.config)).transpose()?);
     for (sae, recipe) in saes {
-        recipe.check()?;
-        check_widths(sae, widths.0, widths.1)?;
+        check(sae, recipe, widths.0, widths.1)?;
     }
     let _running = Running::start(saes.iter().map(|(sae, _)| *sae))?;
     let position = if settings.go_on { common_position(saes)? } else { None };
@@ -128,8 +127,15 @@ fn common_position(saes: &[(&RefCell<Sae>, Recipe)]) -> Result<Option<Position>>
 }
 
 /// `Err` unless rows of these widths are what the SAE is trained on.
-fn check_widths(sae: &RefCell<Sae>, width: usize, target: Option<usize>) -> Result<()> {
+/// `Err` unless the SAE can be trained on rows of `width` (and a transcoder's `target`) in this way.
+fn check(sae: &RefCell<Sae>, recipe: &Recipe, width: usize, target: Option<usize>) -> Result<()> {
     let sae = sae.borrow();
+    recipe.check()?;
+    let remedy = recipe.remedy(&sae.config);
+    if sae.config.architecture == Kind::Gated && matches!(remedy, Remedy::AuxK | Remedy::Ghost) {
+        let name = if remedy == Remedy::Ghost { "\"ghost\"" } else { "\"aux-k\"" };
+        return Err(LabError::setting("remedy", name, "\"none\" or \"resample\" for a gated SAE, whose gate has a reconstruction loss of its own"));
+    }
     check_width(width, sae.config.d_in)?;
     match (sae.config.transcoder, target) {
         (true, Some(target)) if target == sae.config.d_out => Ok(()),

@@ -40,7 +40,7 @@ impl Rows {
 
 /// The rows as `sae`'s architecture is trained on them: scaled, normalised, without a penalty.
 pub(super) fn batch(sae: &Sae, rows: &Rows) -> Batch {
-    sae.batch(rows.x.clone(), rows.target.as_ref().unwrap_or(&rows.x).clone(), 0.0)
+    sae.batch(rows.x.clone(), rows.target.clone(), 0.0)
 }
 
 /// Where a run's batches come from.
