@@ -14,8 +14,8 @@ for (const device of ["webgpu", "cpu"]) {
     const done = await lab(async ({ lab, texts }) => {
       const model = (window.tiny ??= await lab.loadModel("tiny"));
       const stream = {
-        hook: "blocks.6.hook_resid_pre", contextSize: 32, skipPosition0: true, tokens: 1024, bufferRows: 256, batchSize: 64, entryEvery: 4,
-        gradientClip: 1, lrSchedule: "cosine", lrWarmUpSteps: 3, l1WarmUpSteps: 4, bDecInit: "mean", heldOut: 0.1, lr: 3e-3, seed: 2,
+        hook: "blocks.6.hook_resid_pre", contextSize: 32, skipPosition0: true, tokens: 768, bufferRows: 256, batchSize: 64, entryEvery: 4,
+        gradientClip: 1, lrSchedule: "cosine", lrWarmUpSteps: 2, l1WarmUpSteps: 4, bDecInit: "mean", heldOut: 0.1, lr: 3e-3, seed: 2,
         perSae: [{ l1: 0.5 }, { l1: 0.01, decoderNorm: "unit", remedy: "resample", deadWindow: 3, resampleEvery: 5 }],
       };
       const make = () => Promise.all(["standard", "untied"].map((architecture) => lab.createSae({ architecture, dIn: 96, dSae: 192, seed: 1, normalizeActivations: "expected_average_only_in" })));
@@ -43,14 +43,14 @@ for (const device of ["webgpu", "cpu"]) {
     }, { texts });
     assert.equal(done.error, "LAB-CANCELLED");
     assert.equal(done.broken, "LAB-BAD-FILE");
-    assert.ok(done.stopped >= 6 && done.stopped < 16, `${done.stopped}`);
-    assert.deepEqual(done.histories.map((h) => h.length), [4, 4]);
-    assert.deepEqual(done.entries, [1, 2, 3, 4].flatMap((epoch) => [[0, epoch], [1, epoch]]));
+    assert.ok(done.stopped >= 6 && done.stopped < 12, `${done.stopped}`);
+    assert.deepEqual(done.histories.map((h) => h.length), [3, 3]);
+    assert.deepEqual(done.entries, [1, 2, 3].flatMap((epoch) => [[0, epoch], [1, epoch]]));
     assert.deepEqual(done.kinds.sort(), ["entry", "fill", "train"]);
     assert.equal(done.settings.decoderNorm, "unit");
     let largest = 0;
     for (const [k, history] of done.histories.entries()) {
-      assert.ok(history[3].recon < history[0].recon && history[3].heldOut.rows > 0);
+      assert.ok(history[2].recon < history[0].recon && history[2].heldOut.rows > 0);
       for (const [n, entry] of history.entries()) {
         for (const key of ["total", "recon", "l1", "nActive", "lr", "coefficient"]) {
           const difference = Math.abs(entry[key] - done.restored[k][n][key]) / Math.max(Math.abs(entry[key]), 1e-12);
@@ -76,16 +76,17 @@ for (const device of ["webgpu", "cpu"]) {
       await sae.resume();
       const { epochs } = await running;
       const transcoder = await lab.createSae({ architecture: "standard", dIn: 96, dSae: 192, transcoder: true });
-      const learnt = await transcoder.train(input, { target, epochs: 30, batchSize: 64, lr: 3e-3, l1: 1e-3, heldOut: 0.2 });
+      const learnt = await transcoder.train(input, { target, epochs: 12, batchSize: 64, lr: 5e-3, l1: 1e-3, heldOut: 0.2 });
       const missing = await transcoder.train(input, { epochs: 1 }).then(() => null, (e) => e.code);
       const words = await sae.train(input, { remedy: "pray" }).then(() => null, (e) => e.message);
       return { idle, held, took, coefficients: epochs.map((e) => e.coefficient), learnt: learnt.epochs, missing, words };
     }, { texts });
     assert.equal(done.idle, false);
     assert.deepEqual([done.held, done.took], [true, true]);
-    assert.deepEqual(done.coefficients, [2, 2, 2, 2]);
+    // Where steps are quick the first epoch may be over before the pause takes hold.
+    assert.deepEqual([done.coefficients.slice(1), [0.1, 2].includes(done.coefficients[0])], [[2, 2, 2], true]);
     const [first, last] = [done.learnt[0], done.learnt.at(-1)];
-    assert.ok(last.recon < 0.5 * first.recon && last.heldOut.explainedVariance > first.heldOut.explainedVariance, JSON.stringify([first, last]));
+    assert.ok(last.recon < 0.7 * first.recon && last.heldOut.explainedVariance > first.heldOut.explainedVariance, JSON.stringify([first, last]));
     assert.equal(done.missing, "LAB-BAD-SETTING");
     assert.match(done.words, /^remedy is "pray"/);
   });
@@ -95,7 +96,7 @@ test("both processors train alike on the stream", { device: "cpu", shared: true 
   const [gpu, cpu] = [results.get("webgpu"), results.get("cpu")];
   assert.ok(gpu && cpu, "the tests before this one have run");
   let largest = 0;
-  for (const k of [0, 1]) for (const n of [0, 1, 2, 3]) largest = Math.max(largest, Math.abs(gpu[k][n].total - cpu[k][n].total) / cpu[k][n].total);
+  for (const k of [0, 1]) for (const n of [0, 1, 2]) largest = Math.max(largest, Math.abs(gpu[k][n].total - cpu[k][n].total) / cpu[k][n].total);
   assert.ok(largest < 1e-3, `${largest}`);
   note(`totals differ by ${largest.toExponential(1)}`);
 });
