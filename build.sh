@@ -125,7 +125,18 @@ setup() {
 
 # --- building ---
 
+# Cargo goes by the files' times. Where another checkout used the same cache since, this one's may look older than
+# what was built from the other's, so that nothing would be compiled.
+own_tree() {
+  local mark=$CARGO_TARGET_DIR/checkout
+  [[ -f $mark && $(<"$mark") == "$PWD" ]] && return
+  mkdir -p "$CARGO_TARGET_DIR"
+  touch src/lib.rs
+  echo "$PWD" >"$mark"
+}
+
 compile() {
+  own_tree
   say "compiling for wasm"
   RUSTFLAGS="-C target-feature=+simd128" cargo build --release --lib --target $wasm_target --locked "${wasm_cargo_args[@]}"
 }
@@ -194,6 +205,7 @@ part() { # name, command …
 }
 
 native_tests() {
+  own_tree
   part "native tests" cargo test --locked --no-fail-fast --color=never
   local good bad
   read -r good bad < <(awk '/^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) p += $i; if ($(i+1) ~ /^failed/) f += $i } } END { print p + 0, f + 0 }' "$log")
@@ -262,9 +274,12 @@ corpus() {
 
 # shipped, architectures or dead: SAEs of the tiny model trained natively (tests/tiny-saes/README.md)
 experiments() {
+  (( $# > 0 )) || { usage >&2; exit 2; }
   basic_tools
   corpus
+  own_tree
   cargo run --locked --example experiments -- "$@" --corpus "$corpus_file"
+  [[ $1 != shipped ]] || python3 tests/tiny-saes/list.py
 }
 
 usage() { sed -n '2,/^set -e/p' "$self" | sed '$d; s/^# \{0,1\}//'; }

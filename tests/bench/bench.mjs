@@ -104,17 +104,15 @@ async function measure(device) {
     // One SAE training step: lab C.4's sizes on the tiny model, batch 256 of 96 into 384.
     const data = new Float32Array(1024 * 96).map((_, i) => Math.sin(i * 1.7) * 3);
     const steps = {};
-    for (const architecture of ["tied", "untied"]) {
+    for (const architecture of ["tied", "untied", "standard", "topk", "batchtopk", "jumprelu", "gated", "matryoshka_batchtopk"]) {
       const sae = await lab.createSae({ architecture, dIn: 96 });
       const rows = { data, shape: [1024, 96] };
       await sae.train(rows, { epochs: 1 });
       const from = await counts();
       const epochs = device === "cpu" ? 20 : 5;
-      const times = [];
-      let last = performance.now();
+      const last = performance.now();
       await sae.train(rows, { epochs, onProgress: () => {} });
-      times.push((performance.now() - last) / (epochs * 4));
-      steps[architecture] = { ms: median(times), ...minus(await counts(), from, epochs * 4) };
+      steps[architecture] = { ms: (performance.now() - last) / (epochs * 4), ...minus(await counts(), from, epochs * 4) };
       await sae.dispose();
     }
     return { device, adapter: lab.info.adapter, opened, loaded, firstToken, token, shaders, perToken, steps };
@@ -135,9 +133,12 @@ function table(rows) {
   line("… to the first generated token", (row) => ms(row.firstToken));
   line("one more token, KV cache (median)", (row) => ms(row.token));
   for (const key of ["dispatches", "submits", "readbacks"]) line(`${key} per token`, onGpu((row) => count(row.perToken[key])));
-  for (const architecture of Object.keys(gpu.steps)) {
-    line(`${architecture} SAE step, 96 → 384, batch 256`, (row) => ms(row.steps[architecture].ms));
-    for (const key of ["dispatches", "submits", "readbacks"]) line(`${key} per ${architecture} step`, onGpu((row) => count(row.steps[architecture][key])));
-  }
   line("shaders compiled up to the first token", onGpu((row) => `${row.shaders.shaders}, ${(row.shaders.shaderBytes / 1e6).toFixed(2)} MB of WGSL`));
+
+  console.log(`\n| one training step, 96 → 384, batch 256 | ${rows.map(({ device }) => (device === "cpu" ? "CPU" : "WebGPU")).join(" | ")} | dispatches | submits | readbacks |`);
+  console.log(`|---|${rows.map(() => "---|").join("")}---|---|---|`);
+  for (const [architecture, step] of Object.entries(gpu.steps)) {
+    const counted = ["dispatches", "submits", "readbacks"].map((key) => (gpu.device === "cpu" ? "–" : count(step[key])));
+    console.log(`| ${[architecture, ...rows.map((row) => ms(row.steps[architecture].ms)), ...counted].join(" | ")} |`);
+  }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use sae_lab::Result;
 use sae_lab::sae::adam::AdamSettings;
 use sae_lab::sae::train::{BDecInit, DecoderNorm, Recipe};
-use sae_lab::sae::{Config, Init, Kind, Sae};
+use sae_lab::sae::{Config, Init, JumpPenalty, Kind, Sae};
 use serde_json::json;
 
 use crate::Bench;
@@ -28,7 +28,7 @@ pub fn run(bench: &Bench) -> Result<()> {
         let sae = c.sae.borrow();
         let verdict = bench.judge.verdict(&bench.model, &bench.tokenizer, &sae.inference())?;
         let coefficient = sae.history.last().map(|e| e.coefficient);
-        let wanted = c.target_l0.unwrap_or(sae.config.extras.k);
+        let wanted = c.wanted;
         table.retain(|row| row["architecture"] != sae.config.architecture.name() || row["wanted"] != json!(wanted));
         table.push(json!({ "architecture": sae.config.architecture, "wanted": wanted, "coefficient": coefficient, "verdict": verdict.json() }));
     }
@@ -60,14 +60,16 @@ fn contestant(kind: Kind, l0: f64, steps: usize) -> Result<Contestant> {
         config.extras.matryoshka_widths = vec![D_SAE / 16, D_SAE / 4, D_SAE];
     }
     if kind == Kind::JumpRelu {
-        // In units of the activations, whose rows have a norm of 11: Adam moves a threshold by its rate a step.
-        config.extras.jumprelu_bandwidth = 1.0;
-        config.extras.jumprelu_init_threshold = 1.0;
+        // Its thresholds follow a coefficient too slowly for it to be steered; this penalty has the L0 in it.
+        config.extras.jumprelu_penalty = JumpPenalty::Quadratic;
+        config.extras.jumprelu_target_l0 = l0;
     }
     let recipe = Recipe {
+        // Adam moves a threshold by its rate a step, and its way to where it matters is long.
+        adam: AdamSettings { lr: if kind == Kind::JumpRelu { 3e-3 } else { 1e-3 }, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
         l1: match kind {
             Kind::Tied | Kind::Untied => 8.0,
-            Kind::JumpRelu => 0.3,
+            Kind::JumpRelu => 0.5,
             _ => 1.0,
         },
         l1_warm_up_steps: steps / 20,
@@ -77,7 +79,8 @@ fn contestant(kind: Kind, l0: f64, steps: usize) -> Result<Contestant> {
         name: format!("{} at {l0}", kind.name()),
         sae: RefCell::new(Sae::new(config, &Init::of(kind), &Device::flex())?),
         recipe,
-        target_l0: (!kind.is_top_k()).then_some(l0),
+        wanted: l0,
+        target_l0: (!kind.is_top_k() && kind != Kind::JumpRelu).then_some(l0),
     })
 }
 

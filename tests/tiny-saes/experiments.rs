@@ -1,8 +1,9 @@
 //! Trains SAEs of the tiny model on its own text, natively and by the lab's own code.
 //!
-//!     tiny-saes shipped        the SAEs in www/models/saes, with their figures
-//!     tiny-saes architectures  all architectures at matched L0, as a table
-//!     tiny-saes dead           remedies for dead latents, with their curves
+//!     experiments shipped        the SAEs in www/models/saes, with their figures
+//!     experiments architectures  all architectures at matched L0, as a table
+//!     experiments dead           remedies for dead latents, with their curves
+//!     experiments curves         draws these curves again
 //!
 //! `--corpus FILE` is what tests/tiny-lm/make_corpus.py writes; `--rows N` how many rows are trained on,
 //! `--only NAME` the one architecture that is trained again.
@@ -47,7 +48,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let option = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
     let (Some(experiment), Some(corpus)) = (arguments.first(), option("--corpus")) else {
-        eprintln!("tiny-saes shipped|architectures|dead --corpus FILE [--rows N] [--only ARCHITECTURE]");
+        eprintln!("experiments shipped|architectures|dead|curves --corpus FILE [--rows N] [--only ARCHITECTURE]");
         std::process::exit(2);
     };
     let rows = option("--rows").map(|n| n.parse().expect("--rows takes a number"));
@@ -64,6 +65,7 @@ fn main() {
         "shipped" => shipped::run(&bench),
         "architectures" => architectures::run(&bench),
         "dead" => dead::run(&bench),
+        "curves" => dead::draw(&bench),
         other => {
             eprintln!("no experiment is called {other}");
             std::process::exit(2);

@@ -17,7 +17,9 @@ pub struct Contestant {
     pub name: String,
     pub sae: RefCell<Sae>,
     pub recipe: Recipe,
-    /// Mean number of active latents that the coefficient is steered to.
+    /// Mean number of active latents.
+    pub wanted: f64,
+    /// The same, where the coefficient is steered to it.
     pub target_l0: Option<f64>,
 }
 

@@ -33,15 +33,8 @@ pub fn run(bench: &Bench) -> Result<()> {
             dataset_path: Some("tests/tiny-lm/make_corpus.py, seed 0".into()),
             ..Metadata::default()
         };
-        let recipe = Recipe {
-            l1: 1.0,
-            l1_warm_up_steps: steps / 20,
-            resample_every: steps / 8,
-            remedy: Some(sae_lab::sae::train::Remedy::Resample),
-            ..recipe(steps)
-        };
-        let sae = RefCell::new(Sae::new(config, &Init::of(Kind::Standard), &Device::flex())?);
-        Ok(Contestant { name: format!("{expansion}x"), sae, recipe, target_l0: Some(L0) })
+        let sae = RefCell::new(Sae::new(config, &Init::of(Kind::BatchTopK), &Device::flex())?);
+        Ok(Contestant { name: format!("{expansion}x"), sae, recipe: recipe(steps), wanted: L0, target_l0: None })
     };
     let contestants = EXPANSIONS.into_iter().map(contestant).collect::<Result<Vec<_>>>()?;
     train(bench, &contestants, rows, 0)?;

@@ -3,6 +3,7 @@
 import { request } from "./download.js";
 import { LabError } from "./errors.js";
 import { bad, show } from "./options.js";
+import { toFiles, toFolder } from "./sources.js";
 
 /**
  * The files that make a model, by what the engine calls them.
@@ -118,7 +119,7 @@ async function fromList(id) {
  * @returns {Plan}
  */
 function fromAddress(baseUrl, name) {
-  const base = toFolder(baseUrl);
+  const base = toFolder("loadModel", baseUrl, "config.json and model.safetensors");
   const parts = (/** @type {const} */ (["config", "tokenizer", "vocab", "merges", "weights"])).map((role) => ({
     role,
     url: new URL(FILE_NAMES[role], base).href,
@@ -129,21 +130,6 @@ function fromAddress(baseUrl, name) {
   return { name: name ?? folder ?? base.hostname, config: null, parts, tokenizerUnknown: true };
 }
 
-/** @param {unknown} baseUrl */
-function toFolder(baseUrl) {
-  const hint = "Give the address of the folder in which config.json and model.safetensors lie.";
-  if (typeof baseUrl !== "string" && !(baseUrl instanceof URL)) throw bad(`loadModel: “baseUrl” must be an address, and is ${show(baseUrl)}.`, hint);
-  let base;
-  try {
-    base = new URL(baseUrl, document.baseURI);
-  } catch {
-    throw bad(`loadModel: “baseUrl” is no address: ${show(baseUrl)}.`, hint);
-  }
-  if (base.protocol !== "https:" && base.protocol !== "http:") throw bad(`loadModel: “baseUrl” must begin with https: or http:, and begins with ${base.protocol}`, hint);
-  if (!base.pathname.endsWith("/")) base.pathname += "/";
-  return base;
-}
-
 /**
  * @param {unknown} files  a FileList or any list of File objects; those with other names are left alone
  * @param {string} [name]
@@ -152,7 +138,7 @@ function toFolder(baseUrl) {
 function fromFiles(files, name) {
   /** @type {Map<string, File>} */
   const byName = new Map();
-  for (const file of toArray(files)) {
+  for (const file of toFiles("loadModel", files)) {
     if (byName.has(file.name) && Object.values(FILE_NAMES).includes(file.name)) {
       throw new LabError("LAB-BAD-FILE", `There are two files named ${file.name}.`, "Choose the files of one model only.");
     }
@@ -170,14 +156,4 @@ function fromFiles(files, name) {
   }
   const parts = roles.map((role) => ({ role, file: /** @type {File} */ (byName.get(FILE_NAMES[role])) }));
   return { name: name ?? "file", config: null, parts, tokenizerUnknown: false };
-}
-
-/**
- * @param {unknown} files
- * @returns {File[]}
- */
-function toArray(files) {
-  const array = typeof files === "object" && files !== null && (Symbol.iterator in files || "length" in files) ? Array.from(/** @type {Iterable<unknown>} */ (files)) : [files];
-  if (array.every((file) => file instanceof File)) return array;
-  throw bad("loadModel: “files” must be a list of File objects.", "Pass the files of an <input type=file multiple> or of a drop.");
 }

@@ -3,6 +3,7 @@
 import { request } from "./download.js";
 import { LabError } from "./errors.js";
 import { bad, show } from "./options.js";
+import { toFiles, toFolder } from "./sources.js";
 
 /** SAELens's own file names. */
 export const SAE_FILES = Object.freeze({ cfg: "cfg.json", weights: "sae_weights.safetensors", sparsity: "sparsity.safetensors" });
@@ -172,16 +173,7 @@ function below(base, roles) {
  * @returns {Plan}
  */
 function fromAddress(baseUrl) {
-  const hint = "Give the address of the folder in which cfg.json and sae_weights.safetensors lie.";
-  if (typeof baseUrl !== "string" && !(baseUrl instanceof URL)) throw bad(`loadSae: “baseUrl” must be an address, and is ${show(baseUrl)}.`, hint);
-  let base;
-  try {
-    base = new URL(baseUrl, document.baseURI);
-  } catch {
-    throw bad(`loadSae: “baseUrl” is no address: ${show(baseUrl)}.`, hint);
-  }
-  if (base.protocol !== "https:" && base.protocol !== "http:") throw bad(`loadSae: “baseUrl” must begin with https: or http:, and begins with ${base.protocol}`, hint);
-  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const base = toFolder("loadSae", baseUrl, "cfg.json and sae_weights.safetensors");
   return { parts: below(base.href, ["cfg", "weights", "sparsity"]), overrides: null, inputScale: null };
 }
 
@@ -190,8 +182,7 @@ function fromAddress(baseUrl) {
  * @returns {Plan}
  */
 function fromFiles(files) {
-  const array = typeof files === "object" && files !== null && (Symbol.iterator in files || "length" in files) ? Array.from(/** @type {Iterable<unknown>} */ (files)) : [files];
-  if (!array.every((file) => file instanceof File)) throw bad("loadSae: “files” must be a list of File objects.", "Pass the files of an <input type=file multiple> or of a drop.");
+  const array = toFiles("loadSae", files);
   /** @type {Local[]} */
   const parts = [];
   for (const role of /** @type {const} */ (["cfg", "weights", "sparsity"])) {
