@@ -64,7 +64,7 @@ impl Latents {
         self.fired.iter().filter(|&&n| f64::from(n) > limit).count()
     }
 
-    /// Counts of log₁₀ density from the smallest that these rows can show, `1 / rows`, to 0.
+    /// Counts of log₁₀ density from the power of ten at or below the smallest that these rows can show, `1 / rows`, to 0.
     pub fn histogram(&self) -> Histogram {
         let decades = (self.rows.max(2) as f64).log10().ceil() as usize;
         let bins = decades * BINS_PER_DECADE;

@@ -179,19 +179,19 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Takes over from `other` what is not known yet.
-    pub fn complete(&mut self, other: &Self) {
-        fn fill<T: Clone>(mine: &mut Option<T>, other: &Option<T>) {
-            if mine.is_none() {
-                mine.clone_from(other);
+    /// Takes over from `origin` what training rows are of: all of it, or, with `keep_known`, what is not known yet.
+    pub fn describe(&mut self, origin: &Self, keep_known: bool) {
+        fn take<T: Clone>(mine: &mut Option<T>, origin: &Option<T>, keep_known: bool) {
+            if mine.is_none() || !keep_known {
+                mine.clone_from(origin);
             }
         }
-        fill(&mut self.model_name, &other.model_name);
-        fill(&mut self.hook_name, &other.hook_name);
-        fill(&mut self.hook_name_out, &other.hook_name_out);
-        fill(&mut self.prepend_bos, &other.prepend_bos);
-        fill(&mut self.context_size, &other.context_size);
-        fill(&mut self.center, &other.center);
+        take(&mut self.model_name, &origin.model_name, keep_known);
+        take(&mut self.hook_name, &origin.hook_name, keep_known);
+        take(&mut self.hook_name_out, &origin.hook_name_out, keep_known);
+        take(&mut self.prepend_bos, &origin.prepend_bos, keep_known);
+        take(&mut self.context_size, &origin.context_size, keep_known);
+        take(&mut self.center, &origin.center, keep_known);
     }
 }
 
@@ -261,6 +261,13 @@ impl Config {
         if self.transcoder {
             let able = matches!(self.architecture, Kind::Untied | Kind::Standard | Kind::JumpRelu | Kind::TopK | Kind::BatchTopK);
             check_setting(able, "architecture", self.architecture.name(), "untied, standard, topk, batchtopk or jumprelu for a transcoder")?;
+            let rows_kept = !self.skip || self.normalize_activations != Normalization::LayerNorm;
+            check_setting(
+                rows_kept,
+                "normalizeActivations",
+                "\"layer_norm\"",
+                "another mode for a transcoder with a skip, which reads the rows as they are",
+            )?;
             check_setting(!self.apply_b_dec_to_input, "applyBDecToInput", true, "false for a transcoder, whose b_dec is in the output's space")?;
         } else {
             check_setting(d_in == d_out, "dOut", d_out, "as large as dIn unless it is a transcoder")?;

@@ -108,7 +108,7 @@ pub fn normalize(normalization: Normalization, x: Tensor<2>) -> (Tensor<2>, Deno
         Normalization::ConstantNormRescale => {
             let scale = x.clone().square().sum_dim(1).sqrt() / (d_in as f64).sqrt();
             let zeros = scale.zeros_like();
-            (x / scale.clone(), Some((scale, zeros)))
+            (x / scale.clone().clamp_min(1e-12), Some((scale, zeros)))
         }
         Normalization::LayerNorm => {
             let mean = x.clone().mean_dim(1);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Kind};
+use crate::error::{Result, check_setting};
 use crate::rng::Rng;
 use crate::tensors::HostTensor;
 
@@ -50,6 +51,14 @@ impl Init {
             }
             _ => Self { encoder: Matrix::Transposed, decoder: Matrix::Kaiming, decoder_norm: Some(0.1), encoder_bias: Bias::Zeros },
         }
+    }
+
+    /// `Err` where one matrix cannot be made from the other.
+    pub fn check(&self, config: &Config) -> Result<()> {
+        let both = self.encoder == Matrix::Transposed && self.decoder == Matrix::Transposed && config.architecture != Kind::Tied;
+        check_setting(!both, "init.decoder", "\"transposed\"", "another start where the encoder is the decoder transposed")?;
+        let fits = self.decoder != Matrix::Transposed || config.d_in == config.d_out;
+        check_setting(fits, "init.decoder", "\"transposed\"", "another start where dOut is not dIn")
     }
 
     /// Every tensor of a new SAE, under SAELens's names. The fan-in of the encoder is `d_in`; that

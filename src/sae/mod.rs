@@ -60,6 +60,7 @@ impl Sae {
     /// A new SAE with random weights.
     pub fn new(config: Config, init: &Init, device: &Device) -> Result<Self> {
         config.check()?;
+        init.check(&config)?;
         let weights = init.weights(&config);
         Self::from_weights(config, weights, device)
     }
@@ -110,6 +111,14 @@ impl Sae {
         let target = target.map_or_else(|| x.clone(), scaled);
         let (x, denormalize) = normalize(self.config.normalize_activations, x);
         Batch { target, denormalize, ..Batch::new(x, coefficient) }
+    }
+
+    /// Rows that the stream it was trained on last has given; `None` where that was no stream.
+    pub fn stream_rows(&self) -> Option<usize> {
+        match self.optimizer.as_ref()?.position.as_ref()? {
+            train::Position::Stream(position) => Some(position.rows),
+            train::Position::Rows(_) => None,
+        }
     }
 
     /// Where its weights are.

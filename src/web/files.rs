@@ -20,6 +20,8 @@ use crate::sae::files::{CFG, Here, Loader, Release, SPARSITY, WEIGHTS, WriteSett
 
 /// Bytes of a file that are in WebAssembly's memory at once.
 const PIECE: u64 = 4 << 20;
+/// Bytes of cfg.json and of the sparsity file at most.
+const LARGEST_SMALL: u32 = 16 << 20;
 
 #[wasm_bindgen]
 extern "C" {
@@ -77,6 +79,16 @@ impl Source {
     }
 }
 
+/// The bytes of a file that is never large, before it is copied.
+fn small(file: &str, array: &Uint8Array) -> Result<Vec<u8>> {
+    let length = array.length();
+    if length > LARGEST_SMALL {
+        let message = format!("The {file} file has {length} bytes, but none that SAELens writes has more than {LARGEST_SMALL}.");
+        return Err(LabError::new(code::BAD_FILE, message, "Choose the files that belong to the SAE."));
+    }
+    Ok(array.to_vec())
+}
+
 fn missing(file: &str) -> LabError {
     LabError::new(code::BAD_FILE, format!("{file} is missing."), "Give cfg.json and sae_weights.safetensors of one SAE.")
 }
@@ -105,7 +117,7 @@ impl Lab {
     #[wasm_bindgen(js_name = loadSae)]
     pub async fn load_sae(&self, spec: JsValue, checkpoint: Function) -> JsResult {
         let get = |key: &str| Reflect::get(&spec, &key.into()).unwrap_or_default();
-        let bytes = |key: &str| get(key).dyn_into::<Uint8Array>().map(|array| array.to_vec()).ok();
+        let bytes = |key: &str| get(key).dyn_into::<Uint8Array>().ok().map(|array| small(key, &array)).transpose();
         let overrides = get("overrides");
         let release =
             Release { overrides: if overrides.is_object() { from_js(overrides)? } else { Map::new() }, input_scale: get("inputScale").as_f64() };
@@ -113,14 +125,14 @@ impl Lab {
         let length = source.length();
         let start = source.read(0, length.min(64)).await?;
         let head = source.read(0, head_length(WEIGHTS, &start, length)? as u64).await?;
-        let cfg = bytes("cfg").ok_or_else(|| missing(CFG))?;
+        let cfg = bytes("cfg")?.ok_or_else(|| missing(CFG))?;
         let mut loader = Loader::open(&cfg, &head, length, &release, &self.device)?;
         if let Some(most) = get("largestBuffer").as_f64().filter(|&most| 4.0 * loader.largest() as f64 > most) {
             let needed = 4 * loader.largest();
             let message = format!("One matrix of this SAE needs {needed} bytes, but this GPU holds at most {most} in one piece.");
             return Err(LabError::new(code::DEVICE, message, "Take a smaller SAE, or open the lab on the CPU.").into());
         }
-        let log_sparsity = bytes("sparsity").map(|file| read_sparsity(&file, loader.config().d_sae)).transpose()?;
+        let log_sparsity = bytes("sparsity")?.map(|file| read_sparsity(&file, loader.config().d_sae)).transpose()?;
         let pause = JsCheckpoint(checkpoint);
         for part in loader.parts().to_vec() {
             loader.feed(&[])?; // its room first, so that what was freed before is used again whole
@@ -180,9 +192,10 @@ impl Lab {
         if let Some(hook) = &hook {
             HookPoint::parse(hook, config)?;
         }
+        let one_head = sae.config.metadata.hook_head_index.map(|_| config.d_head);
         let width = hook.as_deref().or(sae.config.metadata.hook_name.as_deref()).and_then(|hook| width_at(hook, config));
         let context_size = context_size.map(|n| opt::whole("contextSize", n)).transpose()?;
-        let here = Here { width: width.or(Some(config.d_model)), model_name, hook, center, prepend_bos, context_size };
+        let here = Here { width: one_head.or(width).or(Some(config.d_model)), model_name, hook, center, prepend_bos, context_size };
         Ok(to_js(&mismatches(&sae, &here))?)
     }
 

@@ -8,7 +8,7 @@ use super::convert::{from_js, set, tensor_to_js};
 use super::{JsResult, Lab, flat};
 use crate::error::{LabError, check_setting};
 use crate::sae::{Batch, check_width};
-use crate::tensors::{read, upload};
+use crate::tensors::{check_rows, read, upload};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -22,7 +22,7 @@ struct Options {
 
 #[wasm_bindgen]
 impl Lab {
-    /// `{terms: {name: value}, l0, gradients: {name: {data, shape}}}` of the rows `x`; `target` is what
+    /// `{terms: {name: value}, nActive, gradients: {name: {data, shape}}}` of the rows `x`; `target` is what
     /// a transcoder's output is compared with.
     pub async fn loss(&self, sae: u32, x: JsValue, target: JsValue, options: JsValue) -> JsResult {
         let options: Options = from_js(options)?;
@@ -31,6 +31,7 @@ impl Lab {
         let batch = {
             let sae = sae.borrow();
             sae.check_width(x.dims()[1])?;
+            check_rows("rows", x.dims()[0], sae.config.d_sae)?;
             let target = if target.is_null() || target.is_undefined() { None } else { Some(self.matrix(target)?) };
             let [rows, width] = target.as_ref().unwrap_or(&x).dims();
             check_width(width, sae.config.d_out)?;

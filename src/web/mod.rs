@@ -27,7 +27,7 @@ use self::options::{self as opt, Input};
 use crate::activations::collect;
 use crate::analysis;
 use crate::device::{self, Processor};
-use crate::error::{LabError, Result};
+use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{self, Config, Gpt2, HookPoint, Hooks, LogitsWanted};
 use crate::sae::{self, Parameter, Sae};
 use crate::tensors::{HostTensor, check_rows, read, upload};
@@ -221,6 +221,7 @@ impl Lab {
         set(&out, "config", to_js(&sae.config)?);
         set(&out, "epochsTrained", sae.history.len() as f64);
         set(&out, "stepsTrained", sae.optimizer.as_ref().map_or(0, |o| o.steps) as f64);
+        set(&out, "streamRows", sae.stream_rows().unwrap_or(0) as f64);
         set(&out, "history", to_js(&sae.history)?);
         set(&out, "settings", to_js(&sae.optimizer.as_ref().map(|o| &o.recipe))?);
         Ok(out.into())
@@ -249,7 +250,7 @@ impl Lab {
         let sae = self.sae(sae)?;
         let features = self.matrix(features)?;
         sae::check_width(features.dims()[1], sae.borrow().config.d_sae)?;
-        check_rows("rows", features.dims()[0], sae.borrow().config.d_in)?;
+        check_rows("rows", features.dims()[0], sae.borrow().config.d_out)?;
         let decoded = sae.borrow().inference().decode(features);
         self.store_matrix(decoded)
     }
@@ -352,9 +353,11 @@ impl Lab {
                 gpt2::EditKind::Add(upload(scaled, [vector.len()], &self.device))
             }
             (None, Some(sae)) => {
-                let sae = self.sae(sae)?.borrow().inference();
+                let sae = self.sae(sae)?;
+                let (sae, transcoder) = (sae.borrow().inference(), sae.borrow().config.transcoder);
                 let feature = opt::whole("feature", steer.feature.unwrap_or(f64::NAN))?;
                 if steer.direction == "scale" {
+                    check_setting(!transcoder, "direction", "\"scale\"", "another for a transcoder, whose output belongs to another hook")?;
                     sae::check_feature(feature, sae.d_sae())?;
                     sae.check_width(point.vector_width(config)?)?;
                     gpt2::EditKind::Map(Rc::new(move |x| sae.scale_feature(x, feature, strength as f32)))

@@ -19,10 +19,8 @@ impl Lab {
     /// On `acts`, with the `target` of a transcoder or null.
     pub async fn train(&self, sae: u32, acts: JsValue, target: JsValue, options: JsValue, checkpoint: Function) -> JsResult {
         let sae = self.sae(sae)?;
-        let origin = self.origin(&acts, &target);
         let data = self.data(acts, target)?;
         let settings = from_js::<opt::Train>(options)?.settings()?;
-        sae.borrow_mut().config.metadata.complete(&origin);
         let epochs = sae::train(&sae, data, &settings, &JsCheckpoint(checkpoint)).await?;
         let out = Object::new();
         set(&out, "epochs", to_js(&epochs)?);
@@ -40,11 +38,15 @@ impl Lab {
         let n = recipes.len();
         check_setting(n == saes.len(), "perSae", format!("{n} long"), &format!("as long as the {} SAEs", saes.len()))?;
         let saes: Vec<(&RefCell<Sae>, Recipe)> = saes.iter().map(|sae| &**sae).zip(recipes).collect();
-        for (sae, _) in &saes {
-            sae.borrow_mut().config.metadata.model_name = Some(model.name.clone());
-        }
         let pause = JsCheckpoint(checkpoint);
-        let histories = train_stream(&model.gpt2, &model.tokenizer, &options.texts, &saes, &settings, &pause).await?;
+        let histories = train_stream(&model.gpt2, &model.tokenizer, &options.texts, &saes, &settings, &pause).await;
+        for (sae, _) in &saes {
+            let mut sae = sae.borrow_mut();
+            if sae.stream_rows().is_some() {
+                sae.config.metadata.model_name = Some(model.name.clone());
+            }
+        }
+        let histories = histories?;
         let out = Object::new();
         set(&out, "histories", to_js(&histories)?);
         set(&out, "stopped", false);
@@ -79,18 +81,13 @@ impl Lab {
 }
 
 impl Lab {
-    /// What collected activations are of; nothing is known of others.
-    fn origin(&self, acts: &JsValue, target: &JsValue) -> Metadata {
-        let of = |value: &JsValue| value.as_f64().and_then(|id| self.collected(id as u32).ok());
-        let mut origin = of(acts).map(|c| c.origin.clone()).unwrap_or_default();
-        origin.hook_name_out = of(target).and_then(|c| c.origin.hook_name.clone());
-        origin
-    }
-
     /// Collected activations know their sequences; other rows are one each.
     fn data(&self, acts: JsValue, target: JsValue) -> Result<Data> {
-        let collected = |id: f64| self.collected(id as u32).ok();
-        let sequences = acts.as_f64().and_then(collected).map(|c| c.acts.origins.iter().map(|o| o.sequence as u32).collect());
+        let collected = |value: &JsValue| value.as_f64().and_then(|id| self.collected(id as u32).ok());
+        let from = collected(&acts);
+        let sequences = from.as_ref().map(|c| c.acts.origins.iter().map(|o| o.sequence as u32).collect());
+        let out = collected(&target).and_then(|c| c.origin.hook_name.clone());
+        let origin = from.map(|c| Metadata { hook_name_out: out, ..c.origin.clone() });
         let x = self.matrix(acts)?;
         let target = if target.is_null() || target.is_undefined() { None } else { Some(self.matrix(target)?) };
         if let Some(target) = &target {
@@ -99,6 +96,6 @@ impl Lab {
                 return Err(LabError::setting("target", format!("{targets} rows long"), &format!("as long as the input's {rows} rows")));
             }
         }
-        Ok(Data { rows: Rows { x, target }, sequences })
+        Ok(Data { rows: Rows { x, target }, sequences, origin })
     }
 }

@@ -7,7 +7,7 @@ use pollster::block_on;
 use sae_lab::gpt2::{Config, GenerateSettings, Gpt2, HookPoint, Hooks, LogitsWanted, Sampling, generate};
 use sae_lab::progress::{Checkpoint, Progress, Uninterrupted};
 use sae_lab::sae::adam::AdamSettings;
-use sae_lab::sae::{Recipe, Sae, TrainSettings, train};
+use sae_lab::sae::{Config as SaeConfig, Init, Kind, Recipe, Sae, TrainSettings, init, train};
 use sae_lab::tensors::{read, upload};
 use sae_lab::tokenizer::Tokenizer;
 use sae_lab::{LabError, Result};
@@ -112,6 +112,9 @@ fn settings_out_of_range_are_named() {
     assert_eq!(block_on(train(&sae, &wrong, &training(1), &Uninterrupted)).unwrap_err().code, "LAB-WIDTH-MISMATCH");
     let size = |d_in, d_sae| new_sae("tied", d_in, d_sae, 0).err().unwrap().code;
     assert_eq!([size(16384, 262_144), size(16384, 65536), size(0, 4), size(4, 0)], ["LAB-BAD-SETTING"; 4]);
+    let init = Init { encoder: init::Matrix::Transposed, decoder: init::Matrix::Transposed, ..Init::of(Kind::Standard) };
+    let made = Sae::new(SaeConfig::new(Kind::Standard, 6, 12, 0), &init, &Device::flex());
+    assert_eq!(made.err().unwrap().code, "LAB-BAD-SETTING");
     assert_eq!(new_sae("sparse", 6, 12, 0).err().unwrap().code, "LAB-BAD-SETTING");
 }
 

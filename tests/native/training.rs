@@ -172,7 +172,7 @@ fn ten_steps_of_the_trainer_are_saelenss() {
         };
         let l1 = recipe.l1;
         let target = sae.borrow().config.transcoder.then(|| targets.clone());
-        let data = Data { rows: Rows { x: x.clone(), target }, sequences: None };
+        let data = Data { rows: Rows { x: x.clone(), target }, sequences: None, origin: None };
         let settings = TrainSettings { epochs: 1, batch_size: 32, order: Some((0..320).collect()), recipe, ..TrainSettings::default() };
         let entries = block_on(train(&sae, data, &settings, &Uninterrupted)).unwrap();
         for Parameter { name: weight, value } in sae.borrow().architecture.parameters() {
@@ -529,7 +529,11 @@ fn rows_are_held_out_by_sequence() {
     // Two sequences that are worlds apart: what is held out is never learnt.
     let near = rows(24, 6);
     let far = rows(24, 6) * 0.1 + 20.0;
-    let data = Data { rows: Rows { x: Tensor::cat(vec![near, far], 0), target: None }, sequences: Some((0..48).map(|row| row / 24).collect()) };
+    let data = Data {
+        rows: Rows { x: Tensor::cat(vec![near, far], 0), target: None },
+        sequences: Some((0..48).map(|row| row / 24).collect()),
+        origin: None,
+    };
     let sae = small("untied");
     let held = TrainSettings { held_out: 0.1, ..settings(40) };
     let entries = block_on(train(&sae, data.clone(), &held, &Uninterrupted)).unwrap();

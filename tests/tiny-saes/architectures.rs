@@ -20,7 +20,7 @@ pub fn run(bench: &Bench) -> Result<()> {
     let rows = bench.rows.unwrap_or(ROWS);
     let wanted = |kind: &Kind| bench.only.as_ref().is_none_or(|only| only == kind.name());
     let pairs = Kind::ALL.into_iter().filter(wanted).flat_map(|kind| L0.map(|l0| (kind, l0)));
-    let contestants = pairs.map(|(kind, l0)| contestant(kind, l0, rows / BATCH)).collect::<Result<Vec<_>>>()?;
+    let contestants = pairs.map(|(kind, l0)| contestant(kind, l0, rows / BATCH, bench.lr)).collect::<Result<Vec<_>>>()?;
     train(bench, &contestants, rows, 0)?;
     // The others' figures stay.
     let mut table = crate::read(bench, "architectures.json")["saes"].as_array().cloned().unwrap_or_default();
@@ -29,17 +29,21 @@ pub fn run(bench: &Bench) -> Result<()> {
         let verdict = bench.judge.verdict(&bench.model, &bench.tokenizer, &sae.inference())?;
         let coefficient = sae.history.last().map(|e| e.coefficient);
         let wanted = c.wanted;
-        table.retain(|row| row["architecture"] != sae.config.architecture.name() || row["wanted"] != json!(wanted));
-        table.push(json!({ "architecture": sae.config.architecture, "wanted": wanted, "coefficient": coefficient, "verdict": verdict.json() }));
+        let lr = c.recipe.adam.lr;
+        table.retain(|row| row["architecture"] != sae.config.architecture.name() || row["wanted"] != json!(wanted) || row["lr"] != json!(lr));
+        table.push(
+            json!({ "architecture": sae.config.architecture, "wanted": wanted, "lr": lr, "coefficient": coefficient, "verdict": verdict.json() }),
+        );
     }
     table.sort_by_key(|row| (row["wanted"].as_f64().map(f64::to_bits), Kind::ALL.iter().position(|k| row["architecture"] == k.name())));
-    println!("\n| architecture | L0 | explained variance | loss recovered | ΔCE, nats | dead |\n|---|---|---|---|---|---|");
+    println!("\n| architecture | rate | L0 | explained variance | loss recovered | ΔCE, nats | dead |\n|---|---|---|---|---|---|---|");
     for row in &table {
         let (rows, spliced) = (&row["verdict"]["rows"], &row["verdict"]["spliced"]);
         let number = |v: &serde_json::Value, digits: usize| v.as_f64().map_or("–".into(), |v| format!("{v:.digits$}"));
         println!(
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             row["architecture"].as_str().unwrap_or(""),
+            row["lr"],
             number(&rows["l0"], 1),
             number(&rows["evPerDimension"], 3),
             number(&spliced["lossRecovered"], 4),
@@ -51,7 +55,9 @@ pub fn run(bench: &Bench) -> Result<()> {
     crate::write(bench, "architectures.json", &out)
 }
 
-fn contestant(kind: Kind, l0: f64, steps: usize) -> Result<Contestant> {
+fn contestant(kind: Kind, l0: f64, steps: usize, lr: Option<f64>) -> Result<Contestant> {
+    // Adam moves a threshold by its rate a step, and its way to where it matters is long.
+    let lr = lr.unwrap_or(if kind == Kind::JumpRelu { 3e-3 } else { 1e-3 });
     let mut config = Config::new(kind, 96, D_SAE, 1);
     if kind.is_top_k() {
         config.extras.k = l0;
@@ -65,8 +71,7 @@ fn contestant(kind: Kind, l0: f64, steps: usize) -> Result<Contestant> {
         config.extras.jumprelu_target_l0 = l0;
     }
     let recipe = Recipe {
-        // Adam moves a threshold by its rate a step, and its way to where it matters is long.
-        adam: AdamSettings { lr: if kind == Kind::JumpRelu { 3e-3 } else { 1e-3 }, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+        adam: AdamSettings { lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 },
         l1: match kind {
             Kind::Tied | Kind::Untied => 8.0,
             Kind::JumpRelu => 0.5,

@@ -6,7 +6,7 @@
 //!     experiments curves         draws these curves again
 //!
 //! `--corpus FILE` is what tests/tiny-lm/make_corpus.py writes; `--rows N` how many rows are trained on,
-//! `--only NAME` the one architecture that is trained again.
+//! `--only NAME` the one architecture that is trained again, `--lr X` at another rate.
 //! Every number is fixed by the seeds; other processors round differently.
 
 mod architectures;
@@ -41,6 +41,8 @@ pub struct Bench {
     pub rows: Option<usize>,
     /// The one architecture to train, where not all are wanted.
     pub only: Option<String>,
+    /// Adam's rate, instead of the architecture's.
+    pub lr: Option<f64>,
     pub root: PathBuf,
 }
 
@@ -48,11 +50,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let option = |name: &str| arguments.iter().position(|a| a == name).and_then(|at| arguments.get(at + 1));
     let (Some(experiment), Some(corpus)) = (arguments.first(), option("--corpus")) else {
-        eprintln!("experiments shipped|architectures|dead|curves --corpus FILE [--rows N] [--only ARCHITECTURE]");
+        eprintln!("experiments shipped|architectures|dead|curves --corpus FILE [--rows N] [--only ARCHITECTURE] [--lr X]");
         std::process::exit(2);
     };
     let rows = option("--rows").map(|n| n.parse().expect("--rows takes a number"));
-    let bench = open(corpus, rows, option("--only").cloned()).unwrap_or_else(|error| {
+    let mut bench = open(corpus, rows, option("--only").cloned()).unwrap_or_else(|error| {
         eprintln!("{error}");
         std::process::exit(1);
     });
@@ -60,6 +62,7 @@ fn main() {
         eprintln!("{error}");
         std::process::exit(1);
     }
+    bench.lr = option("--lr").map(|lr| lr.parse().expect("--lr takes a number"));
     println!("{} documents to train on, {} rows to judge by", bench.corpus.trained.len(), bench.judge.rows());
     let done = match experiment.as_str() {
         "shipped" => shipped::run(&bench),
@@ -86,7 +89,7 @@ fn open(corpus: &str, rows: Option<usize>, only: Option<String>) -> Result<Bench
     let corpus = Corpus::read(corpus.as_ref())?;
     let point = HookPoint::parse(HOOK, &model.config)?;
     let judge = Judge::new(&model, &tokenizer, &corpus.held_out, point)?;
-    Ok(Bench { model, tokenizer, corpus, judge, point, rows, only, root })
+    Ok(Bench { model, tokenizer, corpus, judge, point, rows, only, lr: None, root })
 }
 
 /// Where the tables' numbers and the curves are kept.

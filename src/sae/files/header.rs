@@ -72,12 +72,17 @@ pub fn sniff(name: &str, start: &[u8]) -> Result<()> {
             "a git-lfs pointer, which only says where the file is",
             "Fetch the file itself: git lfs pull, or the hub's address with /resolve/ in it, not /raw/.",
         )
-    } else if start.starts_with(b"PK\x03\x04") || start.starts_with(&[0x80, 0x02]) {
+    } else if start.starts_with(b"PK\x03\x04") || is_pickle(start) {
         ("a PyTorch pickle or an archive", "Load it in Python and save it with SAELens: a pickle can run any code, and no browser reads it.")
     } else {
         return Ok(());
     };
     Err(LabError::new(code::BAD_FILE, format!("{name} is {what}."), hint))
+}
+
+/// Protocol 2 and its first opcodes. A safetensors file whose header has 640 bytes begins with the same two, and six zeros.
+fn is_pickle(start: &[u8]) -> bool {
+    start.starts_with(&[0x80, 0x02]) && start.get(2..8).is_none_or(|rest| rest.iter().any(|&byte| byte != 0))
 }
 
 /// How many bytes a file of `file_length` begins with before its tensors, from its first eight:

@@ -224,7 +224,7 @@ impl File<'_, '_> {
                     mixed.push((n, self.matrix(&name, [n, width])?));
                 }
                 let n = mixed.first().map_or(0, |m| m.0);
-                if n == 0 || mixed.iter().any(|m| m.0 != n) || given > serving || serving > n {
+                if n == 0 || mixed.iter().any(|m| m.0 != n) || given > serving || serving >= n {
                     return Err(bad("The checkpoint's place in its stream does not exist."));
                 }
                 let mixed = mixed.into_iter().map(|m| m.1).collect();

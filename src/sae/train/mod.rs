@@ -72,6 +72,9 @@ pub async fn train(sae: &RefCell<Sae>, data: impl Into<Data>, settings: &TrainSe
     let target = data.rows.target.as_ref().map(|t| t.dims()[1]);
     check(sae, &settings.recipe, data.rows.x.dims()[1], target)?;
     let _running = Running::start([sae].into_iter())?;
+    if let Some(origin) = &data.origin {
+        sae.borrow_mut().config.metadata.describe(origin, settings.go_on);
+    }
     let trainees = [Trainee::new(sae, &settings.recipe)];
     let mut histories = run(&trainees, source, settings.go_on, settings.seed, pause).await?;
     Ok(histories.pop().unwrap_or_default())
@@ -126,7 +129,6 @@ fn common_position(saes: &[(&RefCell<Sae>, Recipe)]) -> Result<Option<Position>>
     Err(LabError::setting("continue", "asked for SAEs that stopped at different places of the stream", "asked for each of them alone, or false"))
 }
 
-/// `Err` unless rows of these widths are what the SAE is trained on.
 /// `Err` unless the SAE can be trained on rows of `width` (and a transcoder's `target`) in this way.
 fn check(sae: &RefCell<Sae>, recipe: &Recipe, width: usize, target: Option<usize>) -> Result<()> {
     let sae = sae.borrow();

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::super::{Batch, Sae};
+use super::super::{Batch, Metadata, Sae};
 use super::held_out;
 use super::settings::TrainSettings;
 use super::state::Position;
@@ -74,11 +74,13 @@ pub struct Data {
     pub rows: Rows,
     /// Which sequence each row belongs to; without it each row counts as one.
     pub sequences: Option<Vec<u32>>,
+    /// What the rows are of, where that is known.
+    pub origin: Option<Metadata>,
 }
 
 impl From<&Tensor<2>> for Data {
     fn from(x: &Tensor<2>) -> Self {
-        Self { rows: Rows { x: x.clone(), target: None }, sequences: None }
+        Self { rows: Rows { x: x.clone(), target: None }, sequences: None, origin: None }
     }
 }
 

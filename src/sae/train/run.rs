@@ -71,9 +71,13 @@ pub(super) async fn run(
         let taken = t.sae.borrow().optimizer.as_ref().filter(|_| go_on).map_or(0, |o| o.steps);
         schedules.push(Schedule::new(t.recipe, taken.saturating_add(source.steps_left()))?);
     }
+    // All before any of them loses what it had.
+    for t in trainees.iter().filter(|t| !t.goes_on(go_on)) {
+        start::prepare(t.sae, t.recipe, &source, seed).await?;
+    }
     let mut first = Vec::with_capacity(trainees.len());
     for t in trainees {
-        t.begin(&source, go_on, seed).await?;
+        t.begin(&source, go_on, seed);
         first.push(t.sae.borrow().history.len());
     }
     let mut before: Vec<Before> = trainees.iter().map(|t| Before::of(&t.sae.borrow())).collect();
@@ -146,10 +150,14 @@ async fn read_entries(trainees: &[Trainee<'_>], before: &[Before], held_out: Opt
 }
 
 impl Trainee<'_> {
+    fn goes_on(&self, go_on: bool) -> bool {
+        go_on && self.sae.borrow().optimizer.is_some()
+    }
+
     /// Starts anew, or takes up what the last run left.
-    async fn begin(&self, source: &impl Source, go_on: bool, seed: u64) -> Result<()> {
+    fn begin(&self, source: &impl Source, go_on: bool, seed: u64) {
         self.sae.borrow().coefficient.set(None);
-        if go_on && self.sae.borrow().optimizer.is_some() {
+        if self.goes_on(go_on) {
             let mut sae = self.sae.borrow_mut();
             if let Some(optimizer) = &mut sae.optimizer {
                 optimizer.recipe = self.recipe.clone();
@@ -157,13 +165,11 @@ impl Trainee<'_> {
                     optimizer.sums = Sums::default();
                 }
             }
-            return Ok(());
+            return;
         }
-        start::prepare(self.sae, self.recipe, source, seed).await?;
         let mut sae = self.sae.borrow_mut();
         sae.history.clear();
         sae.optimizer = Some(Optimizer::new(seed, self.recipe.clone(), sae.config.d_sae, &sae.device()));
-        Ok(())
     }
 
     async fn resample_if_due(&self, source: &impl Source) -> Result<()> {

@@ -107,6 +107,11 @@ fn with_cfg(change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), LabError
 fn the_unspoilt_files_are_read() {
     load(&good_cfg(), &good_weights()).unwrap();
     with_header(|h| drop(h.insert("__metadata__".into(), json!({"format": "pt"})))).unwrap();
+    // A header of 640 bytes: the file then begins as a pickle does.
+    let (header, length) = header();
+    let padded = format!("{:<640}", Value::Object(header).to_string());
+    load(&good_cfg(), &file(&padded, &vec![0; length])).unwrap();
+    refused(load(&good_cfg(), &[b"\x80\x02}q\x00(X\x05\x00".as_slice(), &[7; 40]].concat()), &["a PyTorch pickle"]);
 }
 
 #[test]
