@@ -238,6 +238,28 @@ test("a stream of text trains, its coefficient is moved meanwhile, a checkpoint 
   quiet();
 });
 
+test("a stream is trained further by so many tokens, in the same texts and in others", { ...LONG, noWebGPU: true }, async ({ page, open, quiet }) => {
+  await opened({ page, open });
+  await run(page, 2);
+  await page.selectOption("#step-3 [name=architecture]", "standard");
+  await page.selectOption("#step-3 [name=rowsFrom]", "stream");
+  await page.evaluate(() => document.querySelectorAll("#step-3 details").forEach((details) => (details.open = true)));
+  await page.fill("#step-3 [name=tokens]", "4096");
+  await page.fill("#step-3 [name=bufferRows]", "1024");
+  await run(page, 3);
+  const rows = (seen) =>
+    page.waitForFunction((seen) => document.querySelector("#step-3[data-state=done] [data-part=conclusion]")?.textContent.includes(` in ${seen} rows`), seen);
+  await rows("4,096");
+  await page.click("#step-3 button[name=continue]");
+  await rows("8,192");
+  await page.fill("#step-3 [name=contextSize]", "16");
+  await page.click("#step-3 button[name=continue]");
+  await rows("12,288");
+  await page.click("#step-3 button[name=continue]");
+  await rows("16,384");
+  quiet();
+});
+
 test("training is paused, stopped and continued on the page; so is generation", { ...LONG, noWebGPU: true }, async ({ page, open, quiet }) => {
   await opened({ page, open });
   await run(page, 2);

@@ -12,6 +12,9 @@ import { SAE_FILES, locateSae } from "./saes.js";
 
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 
+/** What files of this computer that are read whole may have, in bytes. */
+const LARGEST = Object.freeze({ cfg: 2 ** 20, sparsity: 2 ** 24 });
+
 /**
  * Reads an SAE's files and puts it on the device. A downloaded file moves to the worker and is not copied; a file of this
  * computer is read there, piece by piece.
@@ -45,7 +48,7 @@ async function readFiles(source, client, { signal: callerSignal, onProgress }) {
     const files = {};
     // The weights come last, so that a wrong address shows at once.
     for (const part of [...parts].sort((a, b) => Number(a.role === "weights") - Number(b.role === "weights"))) {
-      if ("file" in part) files[part.role] = part.role === "weights" ? part.file : await readFile(part.file, signal);
+      if ("file" in part) files[part.role] = part.role === "weights" ? part.file : await readFile(part.file, signal, LARGEST[part.role]);
       else {
         const bytes = await fetchPart(part, client, signal, onBytes);
         if (bytes !== null) files[part.role] = bytes;
@@ -88,9 +91,13 @@ async function fetchPart({ role, url, bytes, sha256 }, client, signal, onBytes) 
 /**
  * @param {Blob & {name?: string}} file
  * @param {AbortSignal} signal
+ * @param {number} [largest]  in bytes
  * @returns {Promise<Bytes>}
  */
-async function readFile(file, signal) {
+async function readFile(file, signal, largest = Infinity) {
+  if (file.size > largest) {
+    throw new LabError("LAB-BAD-FILE", `${file.name} has ${file.size} bytes, and at most ${largest} are read.`, "Choose the files of one SAE, as SAELens saves them.");
+  }
   const buffer = await orAborted(file.arrayBuffer(), signal).catch((error) => {
     if (error instanceof LabError) throw error;
     throw new LabError("LAB-BAD-FILE", `${file.name ?? "The file"} could not be read: ${describe(error)}`, "Check that the file is still there, and choose it again.", error);

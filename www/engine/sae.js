@@ -83,6 +83,10 @@ export class Sae {
    * {continue: true}, the same data and settings goes on with as if there had been no interruption. A running
    * training is stored as it is between two steps.
    *
+   * How far to go on is told in two ways. `train` counts the epochs of each call: give those that are left, the
+   * unfinished one included. The `tokens` of `trainStream` are the total, those before the checkpoint included.
+   * Schedules span the steps taken and those still to come.
+   *
    * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
   async checkpoint() {
@@ -128,10 +132,12 @@ export class Sae {
   }
 
   /**
-   * Features back to activations.
+   * Features back to activations: what the decoder makes of them alone. With a row-wise normalisation
+   * ("constant_norm_rescale", "layer_norm") the result is in normalised units, and what a transcoder's skip
+   * connection adds is not in it: both depend on the row that the features came from.
    *
    * @param {DeviceArray | import("./types.js").TensorLike} features  [rows, dSae]
-   * @returns {Promise<DeviceArray>} [rows, dIn], on the device
+   * @returns {Promise<DeviceArray>} [rows, dOut], on the device
    */
   async decode(features) {
     return new DeviceArray(this.#client, await this.#client.call("decode", [this.#id(), this.#operand("decode", features)]).result);

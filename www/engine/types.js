@@ -237,7 +237,8 @@
  * @typedef {{epoch: number, total: number, recon: number, l1: number, aux: number, fracActive: number, nActive: number, dead: number, steps: number, rows: number, lr: number, coefficient: number, heldOut?: HeldOut}} Epoch
  * @typedef {{epochs: Epoch[], stopped: boolean}} TrainResult
  * @typedef {{histories: Epoch[][], stopped: boolean}} TrainStreamResult  one history for each SAE
- * @typedef {{config: SaeConfig, epochsTrained: number, stepsTrained: number, history: Epoch[], settings: Recipe | null}} SaeInfo  the settings are the last training's
+ * @typedef {{config: SaeConfig, epochsTrained: number, stepsTrained: number, streamRows: number, history: Epoch[], settings: Recipe | null}} SaeInfo  `streamRows`
+ *   are those that the stream it is in has given, 0 when it was last trained on rows; the settings are the last training's
  */
 
 /**

@@ -152,7 +152,7 @@ console.table({ all, withoutPosition0 });
 console.log("features by log10 of their density:", histogram);
 
 const at = { hook: ${text(hook)}, center: ${center}, prependBos: ${prependBos} };
-const spliced = await lab.analysis.spliced(model, sae, texts, { ...at, skipSpecial: ${skipSpecial}, keepError: ${keepError} });
+const spliced = await lab.analysis.spliced(model, sae, texts, { ...at, contextSize: model.config.nCtx, skipSpecial: ${skipSpecial}, keepError: ${keepError} });
 console.table(spliced); // nats a token: clean, with the SAE, with zeros, with the mean row
 ${
   String(own).trim()
@@ -163,7 +163,7 @@ ${ownTexts({ own })
   .join("")}];
 const ownActs = await model.collect(own, at);
 console.table((await lab.analysis.quality(sae, ownActs)).all);
-console.table(await lab.analysis.spliced(model, sae, own, { ...at, skipSpecial: ${skipSpecial}, keepError: ${keepError} }));
+console.table(await lab.analysis.spliced(model, sae, own, { ...at, contextSize: model.config.nCtx, skipSpecial: ${skipSpecial}, keepError: ${keepError} }));
 `
     : ""
 }

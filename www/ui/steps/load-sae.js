@@ -112,8 +112,12 @@ export function loadLabel(values, list) {
 
 /** @param {unknown} text @returns {URL | null} */
 function addressOf(text) {
-  const url = URL.parse(String(text ?? "").trim());
-  return url && ["https:", "http:"].includes(url.protocol) ? url : null;
+  try {
+    const url = new URL(String(text ?? "").trim());
+    return ["https:", "http:"].includes(url.protocol) ? url : null;
+  } catch {
+    return null;
+  }
 }
 
 /** What `lab.loadSae` is asked for. @param {Record<string, any>} values @returns {string | {baseUrl: string} | {files: File[]}} */
@@ -159,7 +163,10 @@ export async function loadExisting({ lab, model, values, signal, progress }, lis
     ? await lab.restoreSae(new Uint8Array(await file.arrayBuffer()))
     : await lab.loadSae(sourceOf(values), { signal, onProgress });
   const { hookName, center, prependBos } = sae.config.metadata;
-  const { history } = await sae.info();
+  const { history } = await sae.info().catch((error) => {
+    void sae.dispose().catch(() => {});
+    throw error;
+  });
   /** @type {Value} */ const value = {
     sae,
     handles: [sae],

@@ -25,9 +25,9 @@ import { TEXTS_OF_STEP_2 } from "./train-sae.js";
 /** @typedef {import("./collect.js").Value} Data */
 /** @typedef {import("../quality-tables.js").Judged} Judged */
 /**
- * `own` is of the visitor's texts; `trained` says what of step 2 the autoencoder has learnt from, here; `elsewhere`: it was made for another hook than step 2 has
- * read, where the texts were read again.
- * @typedef {{main: Judged, own: Judged | null, trained: "rows" | "texts" | null, elsewhere: boolean, keepError: boolean, hook: string, architecture: string, seed: number, loaded: boolean, dSae: number, dIn: number}} Value
+ * `own` is of the visitor's texts; `trained` says what of step 2 the autoencoder has learnt from, here; `again` says why
+ * and where the texts of step 2 were read again, null when its rows were used.
+ * @typedef {{main: Judged, own: Judged | null, trained: "rows" | "texts" | null, again: string | null, keepError: boolean, hook: string, architecture: string, seed: number, loaded: boolean, dSae: number, dIn: number}} Value
  */
 
 /** @param {import("../step.js").LabStep} step @returns {import("../step.js").Definition} */
@@ -114,12 +114,15 @@ export function qualityStep(step) {
       const step2 = /** @type {Data} */ (use(2));
       const fits = sameHook(step2.hook, data.hook) && step2.center === data.center && step2.prependBos === data.prependBos;
       const own = ownTexts(values);
-      const rows = fits && !sae.config.transcoder ? step2.acts : null;
+      const { transcoder, metadata } = sae.config;
+      const rows = fits && !transcoder ? step2.acts : null;
+      const why = fits ? "A transcoder reads one hook and gives another" : "Step 2 has read other vectors than this autoencoder was made for";
+      const where = transcoder ? `${data.hook} and ${metadata.hookNameOut ?? data.hook}` : data.hook;
       /** @type {Value} */ const value = {
         main: await judge(context, "The rows of step 2", step2.texts, rows),
         own: own.length ? await judge(context, "Your own texts", own, null) : null,
         trained: data.rows !== null ? "rows" : data.source === TEXTS_OF_STEP_2 ? "texts" : null,
-        elsewhere: !fits,
+        again: rows ? null : `${why}, so the texts of step 2 were read again at ${where}, without the random sequences.`,
         keepError: values.keepError,
         hook: data.hook,
         architecture: sae.config.architecture,
@@ -131,14 +134,9 @@ export function qualityStep(step) {
       return { value };
     },
 
-    render(/** @type {Value} */ { main, own, elsewhere, hook }) {
-      setText(
-        note,
-        elsewhere
-          ? `Step 2 has read other vectors than this autoencoder was made for, so its texts were read again at ${hook}, without the random sequences.`
-          : "",
-      );
-      note.hidden = !elsewhere;
+    render(/** @type {Value} */ { main, own, again }) {
+      setText(note, again ?? "");
+      note.hidden = !again;
       sections[1].hidden = own === null;
       show(main, 0);
       if (own) show(own, 1);
@@ -181,6 +179,7 @@ async function judge({ lab, model, values, signal, progress, use }, title, texts
           hook,
           center,
           prependBos,
+          contextSize: model.config.nCtx, // as the rows were read
           skipSpecial,
           keepError,
           signal,

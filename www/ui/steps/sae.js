@@ -121,7 +121,7 @@ export function saeStep(step) {
               "How to train it is not set.",
               "Choose “Train one” above, set rate, coefficient and epochs there, and press “Train further”.",
             );
-          const outcome = await train(context, { ...before, entries: [...before.entries], moved: [] }, before.entries.length > 0);
+          const outcome = await train(context, { ...before, entries: [...before.entries], moved: [] });
           // the shape of the autoencoder stays as it was made, whatever the settings say now
           const { way, architecture, expansion, seed, k } = context.shown?.values ?? {};
           const shape = before.loaded ? {} : { way, architecture, expansion, seed, ...(k === undefined ? {} : { k }) };

@@ -17,6 +17,27 @@ const redraw = 200;
 /** What a stream's texts are called when they are none of the visitor's. */
 export const TEXTS_OF_STEP_2 = "the texts of step 2";
 
+/** What each autoencoder's last stream consists of. @type {WeakMap<import("../types.js").Sae, unknown[]>} */
+const streams = new WeakMap();
+
+/**
+ * What the engine tells one stream from another by: where any of this differs, it begins anew.
+ * @param {Record<string, any>} options @param {string[]} texts
+ */
+const streamOf = ({ hook, center, prependBos, contextSize, skipPosition0, heldOut, seed }, texts) => [
+  hook,
+  center,
+  prependBos,
+  contextSize,
+  skipPosition0 ?? false,
+  heldOut ?? 0,
+  heldOut ? seed : null, // the seed chooses the texts held out
+  ...texts,
+];
+
+/** @param {unknown[]} a @param {unknown[]} b */
+const equal = (a, b) => a.length === b.length && a.every((part, i) => part === b[i]);
+
 /** The texts to stream, and what to call them. @param {Record<string, any>} values @param {Data} data @returns {Promise<{texts: string[], source: string}>} */
 async function streamTexts({ streamFiles, streamText }, data) {
   const files = filesOf(streamFiles);
@@ -29,14 +50,16 @@ async function streamTexts({ streamFiles, streamText }, data) {
 }
 
 /**
- * Trains and keeps what has been learnt when stopped.
- * @param {Context} context @param {Value} value @param {boolean} goOn
+ * Trains, from where the last training ended if there was one, and keeps what has been learnt when stopped.
+ * @param {Context} context @param {Value} value
  * @returns {Promise<import("../step.js").Outcome>}
  */
-export async function train({ lab, model, values, signal, progress, live, use, shown }, value, goOn) {
+export async function train({ lab, model, values, signal, progress, live, use, shown }, value) {
   const data = /** @type {Data} */ (use(2));
   const { sae } = value;
-  const before = value.entries.length;
+  const before = await sae.info();
+  const goOn = before.stepsTrained > 0;
+  const entriesBefore = value.entries.length;
   const streaming = values.rowsFrom === "stream";
   let drawn = performance.now();
   const onProgress = (/** @type {any} */ p) => {
@@ -56,12 +79,19 @@ export async function train({ lab, model, values, signal, progress, live, use, s
   try {
     if (streaming) {
       const { texts, source } = await streamTexts(values, data);
-      // a stream that goes on counts what it has given before; one from a checkpoint is brought to its end first
-      const given = value.entries.at(-1)?.rows ?? 0;
-      const more = goOn && (value.data.source === source || (value.loaded !== null && given >= values.tokens));
       value.data = { ...value.data, rows: null, source };
-      const options = { ...streamOptions(values, value.data), ...trainingOptions(values), tokens: values.tokens + (more ? given : 0) };
-      await lab.trainStream(model, [sae], texts, { ...options, continue: goOn, signal, onProgress });
+      const options = { ...streamOptions(values, value.data), ...trainingOptions(values) };
+      const stream = streamOf(options, texts);
+      const last = streams.get(sae);
+      // a stream that goes on counts what it has given before; one from a checkpoint is brought to its end first
+      const given = goOn && (last ? equal(last, stream) : before.streamRows >= values.tokens) ? before.streamRows : 0;
+      try {
+        await lab.trainStream(model, [sae], texts, { ...options, tokens: values.tokens + given, continue: goOn, signal, onProgress });
+      } finally {
+        // without a step it stands where it stood
+        const after = await sae.info().catch(() => before);
+        if (after.stepsTrained !== before.stepsTrained || after.streamRows !== before.streamRows) streams.set(sae, stream);
+      }
     } else {
       value.data = { ...value.data, rows: data.acts.stats.rows, source: null };
       await sae.train(data.acts, { ...rowsOptions(values), ...trainingOptions(values), continue: goOn, signal, onProgress });
@@ -72,7 +102,7 @@ export async function train({ lab, model, values, signal, progress, live, use, s
     const { history } = await sae.info();
     const entries = history.length > value.entries.length ? history : value.entries;
     if (entries.length === 0 && shown) throw error; // what was there before is worth more
-    const learnt = entries.length - before;
+    const learnt = entries.length - entriesBefore;
     const when = streaming
       ? "Stopped."
       : learnt > 0
@@ -98,7 +128,7 @@ export async function trainNew(context) {
     data: { hook: data.hook, center: data.center, prependBos: data.prependBos, rows: data.acts.stats.rows, source: null },
   };
   try {
-    return await train(context, value, false);
+    return await train(context, value);
   } catch (error) {
     void sae.dispose().catch(() => {});
     throw error;
