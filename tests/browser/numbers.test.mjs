@@ -72,6 +72,27 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
     }
   });
 
+  test(`${device}: values of hundreds pass through GELU`, options, async ({ lab, fixtures }) => {
+    // The random model with a bias that no trained tiny model has, but GPT-2's first position does.
+    const output = await lab(async ({ lab, fixtures }) => {
+      const names = ["config.json", "tokenizer.json", "model.safetensors"];
+      const contents = await Promise.all(names.map(async (name) => (await fetch(`${fixtures}models/random/${name}`)).arrayBuffer()));
+      const weights = new DataView(contents[2]), length = Number(weights.getBigUint64(0, true));
+      const header = JSON.parse(new TextDecoder().decode(new Uint8Array(contents[2], 8, length)));
+      const { dtype, data_offsets: [start, end] } = header["h.0.mlp.c_fc.bias"] ?? header["transformer.h.0.mlp.c_fc.bias"];
+      if (dtype !== "F32") throw new Error(`the bias is ${dtype}`);
+      for (let at = start; at < end; at += 4) weights.setFloat32(8 + length + at, ((at / 4) % 7) * 100 - 300, true);
+      const model = await lab.loadModel({ files: names.map((name, i) => new File([contents[i]], name)) });
+      const { hooks } = await model.run("The weather today", { hooks: ["blocks.0.hook_mlp_out"], logits: "none" });
+      await model.dispose();
+      return hooks["blocks.0.hook_mlp_out"];
+    }, { fixtures });
+    assert.ok(output.data.every(Number.isFinite));
+    assert.ok(output.data.some((x) => Math.abs(x) > 100));
+    results[device].set("large GELU", output.data);
+    if (device === "cpu") assert.ok(difference(results.webgpu.get("large GELU"), output.data) < 0.01);
+  });
+
   test(`${device}: ten greedy continuations of 40 tokens are Hugging Face's`, options, async ({ lab }) => {
     const cases = json("generate");
     assert.equal(cases.tiny.length, 10);
