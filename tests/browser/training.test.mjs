@@ -65,12 +65,12 @@ for (const device of ["webgpu", "cpu"]) {
   });
 
   test(`${device}: the coefficient changes while training runs, a transcoder has a target, rows are held out`, options, async ({ lab }) => {
-    const done = await lab(async ({ lab, texts }) => {
+    const done = await lab(async ({ lab, texts, epochs: wanted }) => {
       const model = (window.tiny ??= await lab.loadModel("tiny"));
       const [input, target] = await Promise.all(["blocks.6.hook_resid_mid", "blocks.6.hook_mlp_out"].map((hook) => model.collect(texts, { hook })));
       const sae = await lab.createSae({ architecture: "standard", dIn: 96, dSae: 192 });
       const idle = await sae.setL1(1);
-      const running = sae.train(input, { epochs: 4, batchSize: 64, l1: 0.1 });
+      const running = sae.train(input, { epochs: wanted, batchSize: 64, l1: 0.1 });
       const held = await sae.pause();
       const took = await sae.setL1(2);
       await sae.resume();
@@ -80,11 +80,12 @@ for (const device of ["webgpu", "cpu"]) {
       const missing = await transcoder.train(input, { epochs: 1 }).then(() => null, (e) => e.code);
       const words = await sae.train(input, { remedy: "pray" }).then(() => null, (e) => e.message);
       return { idle, held, took, coefficients: epochs.map((e) => e.coefficient), learnt: learnt.epochs, missing, words };
-    }, { texts });
+    }, { texts, epochs: device === "cpu" ? 100 : 4 });
     assert.equal(done.idle, false);
     assert.deepEqual([done.held, done.took], [true, true]);
-    // Where steps are quick the first epoch may be over before the pause takes hold.
-    assert.deepEqual([done.coefficients.slice(1), [0.1, 2].includes(done.coefficients[0])], [[2, 2, 2], true]);
+    // Where steps are quick some epochs may be over before the pause takes hold.
+    const changed = done.coefficients.indexOf(2);
+    assert.ok(changed >= 0 && done.coefficients.every((c, i) => c === (i < changed ? 0.1 : 2)), done.coefficients.join(" "));
     const [first, last] = [done.learnt[0], done.learnt.at(-1)];
     assert.ok(last.recon < 0.7 * first.recon && last.heldOut.explainedVariance > first.heldOut.explainedVariance, JSON.stringify([first, last]));
     assert.equal(done.missing, "LAB-BAD-SETTING");
