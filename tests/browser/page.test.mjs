@@ -179,7 +179,7 @@ test("every architecture trains with the form's own settings, and comes out spar
   quiet();
 });
 
-test("one that comes with the lab is loaded; a published one only after a click", { ...LONG, noWebGPU: true }, async ({ page, open, quiet, sameOrigin, note }) => {
+test("one that comes with the lab is loaded; a published one only after a click", { ...LONG, noWebGPU: true }, async ({ page, open, quiet, sameOrigin }) => {
   await opened({ page, open });
   await page.check("#step-3 [name=way][value=load]");
   const sources = await page.locator("#step-3 [name=source] option").evaluateAll((options) => options.map(({ value }) => value));
@@ -188,18 +188,17 @@ test("one that comes with the lab is loaded; a published one only after a click"
   await page.selectOption("#step-3 [name=published]", "gpt2-small-res-jb/blocks.8.hook_resid_pre");
   assert.match(await text(page, "#step-3 button[name=run]"), /Fetch 151\.\d MB and load/);
   assert.match(await text(page, "#step-3 .readout"), /huggingface\.co; nothing is fetched before/);
-  if (sources.includes("shipped")) {
-    await page.selectOption("#step-3 [name=source]", "shipped");
-    await run(page, 3);
-    assert.match(await text(page, "#step-3 sae-panel"), /tiny/);
-    // step 2 reads what it was made for, and the later steps use it
-    await page.waitForSelector("#step-3 [name=adopt]");
-    await page.click("#step-3 [name=adopt]");
-    await run(page, 2);
-    await page.waitForSelector("#step-3 [data-part=mismatches]", { state: "hidden" });
-    for (const n of [4, 8]) await run(page, n);
-    assert.match(await text(page, "#step-8 [data-part=conclusion]"), /of the variance/);
-  } else note("no SAE comes with the lab yet");
+  assert.ok(sources.includes("shipped"));
+  await page.selectOption("#step-3 [name=source]", "shipped");
+  await run(page, 3);
+  assert.match(await text(page, "#step-3 sae-panel"), /tiny/);
+  // step 2 reads what it was made for, and the later steps use it
+  await page.waitForSelector("#step-3 [name=adopt]");
+  await page.click("#step-3 [name=adopt]");
+  await run(page, 2);
+  await page.waitForSelector("#step-3 [data-part=mismatches]", { state: "hidden" });
+  for (const n of [4, 8]) await run(page, n);
+  assert.match(await text(page, "#step-8 [data-part=conclusion]"), /of the variance/);
   sameOrigin();
   quiet();
 });
