@@ -140,7 +140,8 @@ pub struct TrainSettings {
     /// Rows in the order to take them, `epochs × rows` of them, instead of shuffling.
     pub order: Option<Vec<u32>>,
     /// Go on where the last run ended, in the middle of an epoch if need be: with the optimiser's
-    /// moments, its counters and its randomness.
+    /// moments, its counters and its randomness. Rows, seed and held-out fraction must be that run's: only
+    /// the number of rows is compared.
     pub go_on: bool,
     /// Fraction of the rows, taken by whole sequences, that is kept out of training and measured.
     pub held_out: f64,

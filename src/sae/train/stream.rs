@@ -38,6 +38,7 @@ pub struct StreamSettings {
     /// Rows to train on in all: with `go_on`, those that this stream gave before are counted.
     pub tokens: usize,
     /// Rows held at once, and those of one pass besides; two and a half times as many while they are shuffled.
+    /// They stay with the SAE, and in its checkpoints, so that the stream can go on; held-out rows come on top.
     pub buffer_rows: usize,
     pub batch_size: usize,
     /// Steps of an entry in the history.
