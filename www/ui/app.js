@@ -22,7 +22,7 @@
 //                             buttons control-flip, control-random
 //                          8: own skipSpecial keepError
 //   first screen           #first-try: textarea[name=try-prompt], button[name=try-continue], [name=try-stop], [data-part=text], .next-tokens
-//   header                 #panel-model, #panel-processor (select[name=device], button[name=restart-engine]), select[name=theme]
+//   header                 #panel-labs, #panel-model, #panel-processor (select[name=device], button[name=restart-engine]), select[name=theme]
 //   whole page             #banner with button[name=restart] when the engine has stopped; #live is the live region
 
 import "./first-try.js";
@@ -42,11 +42,9 @@ import { qualityStep } from "./steps/quality.js";
 import { saeStep } from "./steps/sae.js";
 import { steerStep } from "./steps/steer.js";
 import { tokensStep } from "./steps/tokens.js";
-import { startTheme } from "./theme.js";
 
 const session = new Session();
 
-startTheme(part(document, "select[name=theme]", HTMLSelectElement));
 startHeader(session);
 startBanner(session);
 part(document, "#first-try", FirstTry).start(session);

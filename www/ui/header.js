@@ -1,8 +1,9 @@
 // @ts-check
-// The slim header: which model, which processor, and why; each opens a small panel.
+// The slim header of every page: the labs, which model, which processor and why; each opens a small panel.
 
 import { fill, h, part, setText } from "./dom.js";
 import { bytes, count } from "./format.js";
+import { startTheme } from "./theme.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./types.js").LabInfo} LabInfo */
@@ -19,10 +20,59 @@ const facts = (facts) =>
 const adapterName = (adapter) =>
   adapter ? adapter.description || [adapter.vendor, adapter.architecture || adapter.device].filter(Boolean).join(" ") : "";
 
-/** @param {Session} session */
+/** Every page, by its place from the lab's folder. */
+const PAGES = [
+  ["index.html", "Start", "from text to features and back, in eight steps"],
+  ["labs/lab-c4.html", "Lab C.4", "train a sparse autoencoder and steer with its features; with solutions"],
+  ["labs/chapter-9.html", "Chapter 9", "look into one that was trained before"],
+  ["labs/week-7.html", "Week 7", "superposition, validation, feature splitting, your own project"],
+];
+
+/** @param {string} name @param {string} label @param {string} [summary] */
+const panel = (name, label, summary = "…") =>
+  h(
+    "details",
+    { class: "bar-panel", id: `panel-${name}`, name: "bar" },
+    h("summary", {}, label ? [h("span", { class: "bar-label" }, label), " "] : null, h("span", { "data-part": "summary" }, summary)),
+    h("div", { class: "panel", "data-part": "body" }),
+  );
+
+/** Builds the header into the page's <header class="bar">. @param {Session} session */
 export function startHeader(session) {
-  const model = part(document, "#panel-model", HTMLDetailsElement),
-    processor = part(document, "#panel-processor", HTMLDetailsElement);
+  const root = new URL("../", import.meta.url);
+  const labs = panel("labs", "", "Labs"),
+    model = panel("model", "model"),
+    processor = panel("processor", "processor");
+  const theme = h(
+    "select",
+    { name: "theme", autocomplete: "off" },
+    [["auto", "Auto"], ["light", "Light"], ["dark", "Dark"]].map(([value, label]) => h("option", { value }, label)),
+  );
+  const here = (/** @type {URL} */ url) => url.pathname === location.pathname || (url.pathname.endsWith("/index.html") && location.pathname === root.pathname);
+  fill(
+    part(labs, "[data-part=body]"),
+    h(
+      "ul",
+      { class: "pages" },
+      PAGES.map(([path, name, what]) => {
+        const url = new URL(path, root);
+        return h("li", {}, h("a", { href: url.href, "aria-current": here(url) ? "page" : null }, name), h("span", { class: "hint" }, what));
+      }),
+    ),
+  );
+  fill(
+    part(document, "header.bar"),
+    h(
+      "div",
+      { class: "bar-inner" },
+      h("p", { class: "bar-name" }, h("a", { href: new URL("index.html", root).href }, "SAE Lab")),
+      labs,
+      model,
+      processor,
+      h("label", { class: "bar-theme" }, h("span", { class: "bar-label" }, "theme"), theme),
+    ),
+  );
+  startTheme(theme);
   const device = h(
     "select",
     { name: "device", id: "device", autocomplete: "off" },
@@ -47,7 +97,7 @@ export function startHeader(session) {
     change,
     h("p", { class: "hint" }, "A restart loads the model again. Results on the page stay readable, but the steps need new runs."),
   );
-  closeOutside([model, processor]);
+  closeOutside([labs, model, processor]);
 
   const show = () => {
     const { lab, phase } = session;

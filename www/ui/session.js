@@ -10,13 +10,13 @@
 /** @typedef {"opening" | "ready" | "failed" | "stopped"} Phase */
 
 /**
- * A step's result. `uses` holds the version of each earlier result it was made from; `lost` says that the engine that held it is gone.
- * @typedef {{value: any, values: Record<string, any>, uses: Map<number, number>, version: number, stopped: string | null, lost: boolean}} StepResult
+ * A step's result. `uses` holds the version of each earlier result it was made from; `lost` says why what it held on the device is gone: the engine stopped, or the visitor freed the memory.
+ * @typedef {{value: any, values: Record<string, any>, uses: Map<number, number>, version: number, stopped: string | null, lost: false | "engine" | "freed"}} StepResult
  */
 
 /**
  * What the session needs to know of a step.
- * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, readonly running: boolean, settings: import("./settings.js").Settings}} SessionStep
+ * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly manual: boolean, settings: import("./settings.js").Settings}} SessionStep
  */
 
 /** @type {import("./types.js").ModelConfig} */
@@ -30,6 +30,8 @@ export class Session extends EventTarget {
   /** @type {unknown} */ error = null;
   /** @type {"auto" | "webgpu" | "cpu"} */ device = "auto";
   /** @type {number | null} the feature that the later steps look at */ feature = null;
+  /** The switches of a lab's page; other pages have none. @type {import("./conventions.js").Conventions | null} */ conventions = null;
+  /** What the page remembers between visits; not every page does. @type {import("./page-memory.js").PageMemory | null} */ memory = null;
   /** @type {Map<number, StepResult>} */ results = new Map();
   /** @type {Map<number, SessionStep>} */ steps = new Map();
   /** The model's dimensions; until it is loaded, those of the bundled one. */
@@ -107,8 +109,25 @@ export class Session extends EventTarget {
   }
 
   #loseResults() {
-    for (const result of this.results.values()) result.lost = true;
+    for (const result of this.results.values()) result.lost = "engine";
     this.#tell("results");
+  }
+
+  /**
+   * Frees what the results of the page hold on the device; their numbers stay readable.
+   * @param {number} keeper the step that asks for it, whose own result stays as it is
+   * @returns {Promise<any[]>} the handles that were disposed of
+   */
+  async free(keeper) {
+    /** @type {Set<any>} */ const handles = new Set();
+    for (const [n, result] of this.results) {
+      if (n === keeper || result.lost || !result.value.handles?.length) continue;
+      for (const handle of result.value.handles) handles.add(handle);
+      result.lost = "freed";
+    }
+    await Promise.all([...handles].map((handle) => handle.dispose()));
+    this.#tell("results");
+    return [...handles];
   }
 
   /** @param {SessionStep} step */

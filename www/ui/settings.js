@@ -32,6 +32,37 @@ export class Settings {
     };
   }
 
+  /** What the visitor has set otherwise than it was, as plain data for a later visit; files are left out. @returns {Record<string, any> | undefined} */
+  kept() {
+    const kept = new Map(this.#set);
+    for (const { field, control } of this.#controls.values()) {
+      if (field.fills) continue;
+      const { value, error } = control.read();
+      kept.delete(memory(field));
+      if (field.kind !== "files" && error === null && !same(value, field.value)) kept.set(memory(field), value);
+    }
+    return kept.size ? Object.fromEntries(kept) : undefined;
+  }
+
+  /** Takes what `kept` gave in an earlier visit; to be called before the first declaration. @param {unknown} kept */
+  restore(kept) {
+    if (typeof kept === "object" && kept !== null) this.#set = new Map(Object.entries(kept));
+  }
+
+  /** Sets everything back. */
+  reset() {
+    this.#set.clear();
+    for (const { field, control } of this.#controls.values()) if (!field.fills) control.write(field.value);
+    this.#changed();
+  }
+
+  /** What is kept for a setting, or its default where nothing that could be its value is. @param {Field} field */
+  #start(field) {
+    const kept = this.#set.get(memory(field));
+    if (kept === null) return field.optional ? kept : field.value;
+    return typeof kept === typeof (field.value ?? 0) && Array.isArray(kept) === Array.isArray(field.value) ? kept : field.value;
+  }
+
   /** Takes (new) declarations. What the visitor has set stays or comes back; what stood at its default takes the new default. @param {Field[]} fields @returns {boolean} whether they are new */
   declare(fields) {
     if (same(fields, this.#fields)) return false;
@@ -52,7 +83,7 @@ export class Settings {
       const was = old.get(field.name);
       const made = was && same(was.field, field) ? was.control : this.#make(field);
       this.#controls.set(field.name, { field, control: made });
-      if (made !== was?.control) made.write(this.#set.has(memory(field)) ? this.#set.get(memory(field)) : field.value);
+      if (made !== was?.control) made.write(this.#start(field));
       if (field.wide) wide.push(made.element);
       else if (!field.advanced) plain.append(made.element);
       else {

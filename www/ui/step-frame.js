@@ -10,6 +10,18 @@ import { WorkProgress } from "./progress.js";
 /** @typedef {{run(): void, pause(): void, stop(): void, more(name: string): void}} Handlers */
 /** @typedef {{on: boolean, paused: boolean, stoppable: boolean, pausable: boolean, more: boolean, moreOn: boolean, label: string}} ButtonState */
 
+const NOTEBOOKS = /** @type {Record<string, string>} */ ({ "000": "Lab C.4", "001": "its solutions", "002": "Chapter 9", "003": "Week 7" });
+
+/** Which cells of the notebooks a step stands for, in words. @param {string} cells as in "000.c6 000.c7" */
+function cellWords(cells) {
+  /** @type {Map<string, string[]>} */ const found = new Map();
+  for (const cell of cells.split(/\s+/)) {
+    const [notebook, number] = cell.split(".c");
+    found.set(notebook, [...(found.get(notebook) ?? []), number]);
+  }
+  return `Notebook: ${[...found].map(([notebook, numbers]) => `${NOTEBOOKS[notebook] ?? notebook}, ${numbers.length === 1 ? "cell" : "cells"} ${numbers.join(", ")}`).join("; ")}`;
+}
+
 /** A button that is switched off keeps the focus, so it is marked rather than disabled. @param {HTMLElement} button */
 const isOff = (button) => button.getAttribute("aria-disabled") === "true";
 
@@ -65,7 +77,8 @@ export class StepFrame {
     });
     const status = h("p", { class: "step-status" }, this.state, " ", this.provenance);
     const link = h("a", { href: `#${step.id}`, class: "step-link" }, "Link to this step");
-    fill(step, h("header", { class: "step-head" }, heading, status), prose, form, h("div", { class: "step-foot" }, this.code, link));
+    const cells = step.dataset.cells ? h("span", { class: "cells" }, cellWords(step.dataset.cells)) : null;
+    fill(step, h("header", { class: "step-head" }, heading, status), prose, form, h("div", { class: "step-foot" }, this.code, cells, link));
   }
 
   /** Puts up the notice, and leaves it alone when it says the same already. @param {string} state @param {(Node | null)[]} nodes */

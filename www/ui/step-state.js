@@ -14,7 +14,7 @@ export function stateOf(step, result) {
   if (step.problem) return "failed";
   if (result?.lost) return "lost";
   if (!result) return session.missing(number).length || step.waitingFor !== null ? "waiting" : step.stoppedEmpty ? "stopped" : "idle";
-  if (step.waitingFor !== null || session.outdated(number) || step.settings.differences(result.values).length) return "stale";
+  if (step.waitingFor !== null || session.outdated(number) || step.differences(result).length) return "stale";
   return result.stopped || step.stoppedEmpty ? "stopped" : "done";
 }
 
@@ -101,7 +101,7 @@ export function notice(state, step, result, problemElements) {
           h("p", {}, `An earlier step has a new result; what stands below was made from the one before.`),
           missing.length ? needed(step) : null,
         ];
-      const changed = result ? step.settings.differences(result.values) : [];
+      const changed = result ? step.differences(result) : [];
       return [h("p", {}, `Changed since this result: ${changed.join(", ")}. Run again to bring it up to date.`)];
     }
     case "stopped":
@@ -125,7 +125,7 @@ export function notice(state, step, result, problemElements) {
         h(
           "p",
           {},
-          "The engine stopped, and what this step had computed is gone with it. The numbers below are from before; the next steps need a new run.",
+          `${result?.lost === "freed" ? "The memory was freed, and what this step had on the device is gone." : "The engine stopped, and what this step had computed is gone with it."} The numbers below are from before; the next steps need a new run.`,
         ),
         needed(step),
       ];

@@ -2,6 +2,7 @@
 // A step of the lab: runs its work, keeps its state, brings its frame up to date. What a step computes and shows is in steps/.
 
 import { announce } from "./announce.js";
+import { switchLabel } from "./conventions.js";
 import { part, setText } from "./dom.js";
 import { isCancelled, PageError, problem, problemElements } from "./errors.js";
 import { Settings } from "./settings.js";
@@ -23,11 +24,13 @@ import { notice, stateOf, stateWords } from "./step-state.js";
  *   shown: StepResult | null,
  * }} Context
  */
+/** @typedef {keyof import("./conventions.js").ConventionValues} ConventionName */
 /** @typedef {{value: any, stopped?: string | null, values?: Record<string, any>, uses?: number[]}} Outcome `values`: the settings it belongs to, when not the present ones; `uses`: the earlier results it was made from, likewise */
 /** @typedef {{name: string, label: string, uses?: number[], run(context: Context): Promise<Outcome>}} More something that goes on from a shown result */
 /**
  * @typedef {{
  *   uses: number[], needs?(): number[],
+ *   conventions?: readonly ConventionName[],
  *   promise: string,
  *   fields(): import("./fields.js").Field[],
  *   readout?(values: Record<string, any>, running: boolean): string | null,
@@ -41,7 +44,9 @@ import { notice, stateOf, stateWords } from "./step-state.js";
  *   conclusion(value: any): string | null,
  *   provenance(value: any, values: Record<string, any>): string,
  *   code(values: Record<string, any>): import("./code-box.js").Snippets,
- * }} Definition `label` is what the button that runs it says, `adjust` takes over a setting that was moved while it runs
+ * }} Definition `label` is what the button that runs it says, `adjust` takes over a setting that was moved while it runs;
+ * `conventions` of the page are computed with: they stand among the values that `run` is given, and a result made with others is out of date.
+ * `render`, `conclusion` and `provenance` may read all of them, and are asked again when one changes
  */
 
 export class LabStep extends HTMLElement {
@@ -72,6 +77,10 @@ export class LabStep extends HTMLElement {
   needs() {
     return this.#definition.needs?.() ?? this.#definition.uses;
   }
+  /** Whether it runs only when the visitor says so, and not with all others. */
+  get manual() {
+    return this.hasAttribute("data-manual");
+  }
   get promise() {
     return this.#definition.promise;
   }
@@ -80,19 +89,25 @@ export class LabStep extends HTMLElement {
   define(number, session, define) {
     this.number = number;
     this.session = session;
-    const heading = part(this, "h2");
+    const heading = part(this, "h2, h3");
     this.title = heading.textContent ?? "";
     this.settings = new Settings(`s${number}`, () => {
+      session.memory?.set(`step ${this.id}`, this.settings.kept());
       if (this.problem?.code === "LAB-BAD-SETTING") this.problem = null;
       if (this.running && this.#live) this.#definition.adjust?.(this.settings.values(), this.#live);
       this.refresh();
     });
+    this.settings.restore(session.memory?.get(`step ${this.id}`));
     this.#definition = define(this);
     const { more = [], body } = this.#definition;
     this.#frame.mount(this, number, heading, part(this, ".prose"), this.settings, body, more);
-    this.#frame.code.source = () => this.#definition.code(this.settings.values());
+    this.#frame.code.source = () => this.#definition.code({ ...this.settings.values(), ...this.#conventions() });
     session.register(this);
     for (const type of ["session", "results", "feature"]) session.addEventListener(type, () => this.refresh());
+    session.conventions?.addEventListener("change", () => {
+      this.#rendered = null; // the same result, written otherwise
+      this.refresh();
+    });
     this.refresh();
   }
 
@@ -100,6 +115,24 @@ export class LabStep extends HTMLElement {
   async #goOn(name) {
     const more = this.#definition.more?.find((m) => m.name === name);
     if (more) await this.#work(more.run, more.label, more.uses);
+  }
+
+  /** The conventions of the page that this step computes with. @returns {Record<string, any>} */
+  #conventions() {
+    const values = this.session.conventions?.values;
+    return values ? Object.fromEntries((this.#definition.conventions ?? []).map((name) => [name, values[name]])) : {};
+  }
+
+  /** What has been changed since a result, in words. @param {StepResult} result @returns {string[]} */
+  differences(result) {
+    const conventions = Object.entries(this.#conventions()).filter(([name, value]) => result.values[name] !== value);
+    return [...this.settings.differences(result.values), ...conventions.map(([name]) => switchLabel(name))];
+  }
+
+  /** Whether its result would be another one now. */
+  get stale() {
+    const result = this.session.usable(this.number);
+    return result !== null && (this.session.outdated(this.number) || this.differences(result).length > 0);
   }
 
   /** Runs the step. @returns {Promise<boolean>} whether it came to its end */
@@ -152,7 +185,7 @@ export class LabStep extends HTMLElement {
     this.stoppedEmpty = false;
     this.#live = null;
     try {
-      const values = this.settings.checked();
+      const values = { ...this.settings.checked(), ...this.#conventions() };
       this.#reading = uses;
       const other = session.reader(number) ?? session.writer(number);
       if (other)
@@ -225,7 +258,7 @@ export class LabStep extends HTMLElement {
     const { session, number, running, waitingFor } = this;
     // a setting that comes back with what was set before may call for others
     for (let turn = 0; turn < 4 && this.settings.declare(this.#definition.fields()); turn += 1);
-    const values = this.settings.values();
+    const values = { ...this.settings.values(), ...this.#conventions() };
     this.settings.showReadout(this.#definition.readout?.(values, running) ?? null);
     const result = session.results.get(number) ?? null;
     const state = stateOf(this, result);
