@@ -4,6 +4,8 @@
 // Safety: a result's handles are released only when the result is replaced, and no step that reads them is running then.
 // Liveness: whatever stops the engine, `restart` brings a new one; results from before are marked as lost, not removed.
 
+import { PageError } from "./errors.js";
+
 /** @typedef {import("./types.js").Lab} Lab */
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Progress} Progress */
@@ -117,8 +119,11 @@ export class Session extends EventTarget {
    * Frees what the results of the page hold on the device; their numbers stay readable.
    * @param {number} keeper the step that asks for it, whose own result stays as it is
    * @returns {Promise<any[]>} the handles that were disposed of
+   * @throws {PageError} LAB-BUSY while another step runs
    */
   async free(keeper) {
+    const busy = [...this.steps.values()].find((step) => step.running && step.number !== keeper);
+    if (busy) throw new PageError("LAB-BUSY", `Step ${busy.number} is still running.`, "Stop it or let it end, then free the memory.");
     /** @type {Set<any>} */ const handles = new Set();
     for (const [n, result] of this.results) {
       if (n === keeper || result.lost || !result.value.handles?.length) continue;
