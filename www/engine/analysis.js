@@ -1,12 +1,13 @@
 // @ts-check
 import { defaults } from "./defaults.js";
 import { idOf } from "./handles.js";
-import { toIds, toInput, toList, toText } from "./inputs.js";
+import { toIds, toInput, toList, toSample, toText } from "./inputs.js";
 import { take } from "./options.js";
 import { required } from "./sae.js";
 
 /** @typedef {import("./types.js").Control} Control */
 /** @typedef {import("./sae.js").Sae} Sae */
+/** @typedef {import("./acts.js").Acts} Acts */
 
 /** Questions about what an SAE has learnt, as `lab.analysis`. The answers are plain numbers and texts. */
 export class Analysis {
@@ -21,27 +22,70 @@ export class Analysis {
    * The features that are most active over a set of activations.
    *
    * @param {Sae} sae
-   * @param {import("./acts.js").Acts} acts
+   * @param {Acts} acts
    * @param {Partial<import("./types.js").TopFeaturesSettings> & Control} [options]
    * @returns {Promise<import("./types.js").TopFeatures>}
    */
   async topFeatures(sae, acts, options) {
     const { settings, control } = take("topFeatures", defaults.topFeatures, options, ["signal", "onProgress"]);
-    return this.#call("topFeatures", [this.#sae(sae), idOf(acts, this.#client, "acts"), settings], control);
+    return this.#call("topFeatures", [...this.#saeAndActs(sae, acts), settings], control);
   }
 
   /**
    * The rows on which one feature is most active, with the tokens around each.
    *
    * @param {Sae} sae
-   * @param {import("./acts.js").Acts} acts
+   * @param {Acts} acts
    * @param {Partial<import("./types.js").ExamplesSettings> & Control} options  `feature` is required
    * @returns {Promise<import("./types.js").Examples>}
    */
   async examples(sae, acts, options) {
     const { settings, control } = take("examples", defaults.examples, options, ["signal", "onProgress"]);
     required("examples", "feature", settings.feature);
-    return this.#call("examples", [this.#sae(sae), idOf(acts, this.#client, "acts"), settings], control);
+    const sent = { ...settings, sample: toSample("examples", settings.sample) };
+    return this.#call("examples", [...this.#saeAndActs(sae, acts), sent], control);
+  }
+
+  /**
+   * Which features are active together: the most and the least correlated pairs.
+   *
+   * @param {Sae} sae
+   * @param {Acts} acts
+   * @param {Partial<import("./types.js").CoactivationSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Coactivation>}
+   * @throws {import("./errors.js").LabError} LAB-EMPTY-INPUT when no feature is active often enough; LAB-BAD-SETTING when more than 4096 are
+   */
+  async coactivation(sae, acts, options) {
+    const { settings, control } = take("coactivation", defaults.coactivation, options, ["signal", "onProgress"]);
+    return this.#call("coactivation", [...this.#saeAndActs(sae, acts), settings], control);
+  }
+
+  /**
+   * What some features are on every row: columns of the encoded data set.
+   *
+   * @param {Sae} sae
+   * @param {Acts} acts
+   * @param {Partial<import("./types.js").FeatureActsSettings> & Control} options  `features` are required
+   * @returns {Promise<import("./types.js").FeatureActs>}
+   */
+  async featureActs(sae, acts, options) {
+    const { settings, control } = take("featureActs", defaults.featureActs, options, ["signal", "onProgress"]);
+    required("featureActs", "features", settings.features);
+    const sent = { ...settings, features: [...toIds("featureActs", "number in “features”", settings.features)] };
+    return this.#call("featureActs", [...this.#saeAndActs(sae, acts), sent], control);
+  }
+
+  /**
+   * The strongest features of every row, and how many are active there.
+   *
+   * @param {Sae} sae
+   * @param {Acts} acts
+   * @param {Partial<import("./types.js").PerTokenSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").PerToken>}
+   */
+  async perToken(sae, acts, options) {
+    const { settings, control } = take("perToken", defaults.perToken, options, ["signal", "onProgress"]);
+    return this.#call("perToken", [...this.#saeAndActs(sae, acts), settings], control);
   }
 
   /**
@@ -66,7 +110,7 @@ export class Analysis {
    * latent; with and without position 0. `onProgress`: {phase: "analyse", done, total} in rows.
    *
    * @param {Sae} sae
-   * @param {import("./acts.js").Acts} acts
+   * @param {Acts} acts
    * @param {Partial<import("./types.js").QualitySettings> & Control} [options]  a transcoder needs `target`
    * @returns {Promise<import("./types.js").Quality>}
    */
@@ -74,7 +118,7 @@ export class Analysis {
     const { settings, control } = take("quality", defaults.quality, options, ["signal", "onProgress"]);
     const { target, ...sent } = settings;
     const targetId = target === null ? null : idOf(target, this.#client, "acts");
-    return this.#call("quality", [this.#sae(sae), idOf(acts, this.#client, "acts"), targetId, sent], control);
+    return this.#call("quality", [...this.#saeAndActs(sae, acts), targetId, sent], control);
   }
 
   /**
@@ -94,6 +138,14 @@ export class Analysis {
     const sent = { ...settings, withoutFeatures: [...toIds("spliced", "number in “withoutFeatures”", settings.withoutFeatures)] };
     const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
     return this.#call("spliced", [...ids, given.map((text) => toInput("spliced", text)), sent], control);
+  }
+
+  /**
+   * @param {unknown} sae
+   * @param {unknown} acts
+   */
+  #saeAndActs(sae, acts) {
+    return [this.#sae(sae), idOf(acts, this.#client, "acts")];
   }
 
   /** @param {unknown} sae */
