@@ -10,7 +10,7 @@ import { SOLUTION_TRAINING, trainSae } from "./c4-training.js";
 /** @typedef {import("./bench.js").Sae} Sae */
 /** @typedef {import("./bench.js").Figures} Figures */
 
-/** `weightsOf` and `orderOf` feed the start and the order of layer number n of the list; `trained` are finished weights, which are not trained further. */
+/** `weightsOf` and `orderOf` feed the start and the order of entry number n of `layers`. */
 export const LAYERS = fixed({
   layers: Object.freeze([2, 10]),
   prompts: SOLUTION_PROMPTS,
