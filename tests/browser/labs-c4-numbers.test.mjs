@@ -305,3 +305,74 @@ function pearson(x, y) {
   const dot = (u, v, m, n) => u.reduce((sum, value, i) => sum + (value - m) * (v[i] - n), 0);
   return dot(x, y, a, b) / Math.sqrt(dot(x, x, a, a) * dot(y, y, b, b));
 }
+
+test("cpu: mistake 1: one prompt is too little data", { device: "cpu", shared: true, timeout: 600_000 }, async ({ lab, note }) => {
+  const ours = await lab(async () => {
+    const sizes = await work.tooLittleData(bench, { steps: 150 });
+    return { ...sizes, said: work.concludeLittleData(sizes) };
+  });
+  const { few, many } = ours;
+  assert.deepEqual([few.prompts, few.rows === few.distinctRows, many.prompts, many.rows], [1, true, 26, reference.data.shape[0]]);
+  assert.ok(few.train.meanMse < 0.1 * few.elsewhere.meanMse, JSON.stringify([few.train.meanMse, few.elsewhere.meanMse]));
+  assert.ok(many.elsewhere.meanMse < few.elsewhere.meanMse);
+  assert.match(ours.said, /^Trained on 1 prompt/);
+  note(ours.said);
+});
+
+test("cpu: the challenge: a wide autoencoder on a stream, and the four concepts", { device: "cpu", shared: true, timeout: 600_000 }, async ({ lab, note }) => {
+  const ours = await lab(async () => {
+    const { CONCEPTS } = await import("./labs/texts/concepts.js");
+    const texts = CONCEPTS.flatMap(({ pairs }) => pairs.flat());
+    const entries = [];
+    const wide = await work.trainWide(bench, texts, { tokens: 8192, batchSize: 256, bufferRows: 1024, entryEvery: 8, l1: 0.5, onEntry: (entry) => entries.push(entry.epoch) });
+    const found = await work.findConcepts(bench, wide.sae, { k: 3 });
+    const { sae, ...rest } = wide;
+    return {
+      ...rest, entries, dSae: sae.config.dSae, found, pairs: CONCEPTS.map(({ id, pairs }) => [id, pairs.length, new Set(pairs.flat()).size]),
+      said: [work.concludeWide({ ...rest, dSae: sae.config.dSae }), work.concludeConcepts(found)],
+    };
+  });
+  assert.equal(ours.dSae, 8 * D);
+  assert.deepEqual(ours.entries, ours.history.map(({ epoch }) => epoch));
+  assert.ok(ours.history.length >= 4 && ours.history.at(-1).recon < ours.history[0].recon);
+  for (const [id, pairs, texts] of ours.pairs) assert.ok(pairs >= 24 && texts === 2 * pairs, id);
+  for (const { concept, features, chance, texts } of ours.found) {
+    assert.equal(texts, 24);
+    assert.ok(features.length === 3 && features[0].auroc >= features[1].auroc && features[0].auroc <= 1, concept.id);
+    assert.ok(features.every(({ heldOut }) => heldOut !== null && heldOut >= 0 && heldOut <= 1));
+    assert.ok(chance > 0.5 && chance <= 1);
+  }
+  // Code and prose differ in nearly every token.
+  const [code] = ours.found;
+  assert.ok(code.features[0].auroc > 0.9 && code.features[0].heldOut > 0.7, JSON.stringify(code.features[0]));
+  for (const said of ours.said) note(said);
+});
+
+test("cpu: sentences under sweeps follow the numbers", { device: "cpu", shared: true }, async ({ lab }) => {
+  const said = await lab(async () => {
+    const row = (coefficient, nActive, recon, ev, l1 = 0.2) => ({ coefficient, lambda: coefficient / 4, recon, l1, nActive, fracActive: nActive / 384, deadLatents: 0, ev, evWithoutPosition0: ev, nActiveWithoutPosition0: nActive, evHeldOut: null });
+    const sweep = (...rows) => work.concludeSweep({ rows, dSae: 384, dIn: 96 });
+    const balance = (...rows) => work.concludeBalance({ rows, dSae: 384, dIn: 96 });
+    const token = (prompt, feature, end) => ({ name: "", prompt, token: end, layer: 2, nActive: 90, feature, value: 1 });
+    return {
+      same: sweep(row(1e-2, 101, 0.03, 0.99), row(1e-3, 99, 0.03, 0.99), row(1e-4, 100, 0.03, 0.99)),
+      clear: sweep(row(1e-4, 150, 0.03, 0.99), row(10, 15, 0.2, 0.9), row(1000, 0.4, 2, 0)),
+      falls: sweep(row(1e-4, 150, 0.03, 0.99), row(1, 100, 0.02, 0.99)),
+      none: sweep(row(1e-4, 150, 0.03, 0.99), row(1, 100, 0.02, 0.99), row(10, 140, 0.02, 0.99)),
+      one: sweep(row(1, 100, 0.02, 0.99)),
+      harmless: balance(row(1e-4, 98, 0.9, 0.9), row(1, 94, 0.9, 0.9), row(1000, 0, 5, -0.1)),
+      harmful: balance(row(1e-4, 98, 0.9, 0.9), row(1, 0.2, 4, 0)),
+      everywhere: work.concludePrompts([token("a!", 3, "!"), token("b?", 3, "?")]),
+      own: work.concludePrompts([token("a b", 3, " b"), token("c d", 4, " d")]),
+    };
+  });
+  assert.match(said.same, /^All three coefficients leave L0 between 99 and 101 of 384: no visible effect\. At 0\.01 the penalty is 6\.7 % of the reconstruction loss; .* λ = 0\.0025 .* Raise the coefficient by factors of ten, up to 1000\.$/);
+  assert.match(said.clear, /the larger the coefficient, the fewer features are active and the worse the reconstruction\. From 1000 on .* Sparse and still explaining most: 10 \(L0 15, 0\.90 of the variance\)\.$/);
+  assert.match(said.falls, /did not get worse at every step/);
+  assert.match(said.none, /not in one direction/);
+  assert.match(said.one, /^One coefficient shows no trend/);
+  assert.match(said.harmless, /it is not too high at all\. At 1000 the autoencoder is silent/);
+  assert.match(said.harmful, /hardly any feature is active \(0\.2 of 384\), as the notebook says/);
+  assert.match(said.everywhere, /F3 is the strongest on all 2 prompts, so it tells none of them apart.*last token alone/);
+  assert.match(said.own, /each prompt has a strongest feature of its own\.$/);
+});
