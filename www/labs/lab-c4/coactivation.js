@@ -6,16 +6,14 @@ import { make } from "../../ui/dom.js";
 import { count, counted, decimals, percent } from "../../ui/format.js";
 import { MatrixMap } from "../../ui/matrix-map.js";
 import { printedBox } from "../shared/printed.js";
-import { concludeCorrelation, correlate } from "../work/c4-correlation.js";
-import { makeSae } from "../work/c4-sae.js";
-import { trainSae } from "../work/c4-training.js";
+import { concludeCorrelation, correlate, correlationExercise, EXERCISE } from "../work/c4-correlation.js";
 import { pairFigures } from "../work/c4-pairs.js";
 import { autoencoderFields, autoencoderOptions } from "./autoencoder.js";
 import { bench, tableFigure } from "./parts.js";
 import { leavesOut, origin, position0Words } from "./said.js";
 import * as javascript from "./snippets-javascript.js";
 import * as python from "./snippets-python.js";
-import { collectSolution, SOLUTION_RECIPE, solutionDataFields, solutionSource } from "./solution-data.js";
+import { SOLUTION_RECIPE, solutionDataFields, solutionSource, solutionTexts } from "./solution-data.js";
 import { STEPS } from "./steps.js";
 import { trainingFields } from "./train.js";
 
@@ -101,7 +99,7 @@ export function coactivationStep(step) {
         const trained = own ? /** @type {import("./train.js").Value} */ (use(STEPS.train)) : null;
         const sae = made?.sae ?? /** @type {Sae} */ (trained?.sae);
         const acts = made?.acts ?? /** @type {import("./random-tokens.js").Value} */ (use(STEPS["random-tokens"])).acts;
-        const correlated = await correlate(bench(context), sae, acts, { minFrequency, pairs, matrixUpTo });
+        const correlated = made?.correlated ?? (await correlate(bench(context), sae, acts, { minFrequency, pairs, matrixUpTo }));
         const figures = (/** @type {readonly {a: number, b: number}[]} */ list) => pairFigures(bench(context), sae, acts, list);
         return {
           value: {
@@ -123,7 +121,7 @@ export function coactivationStep(step) {
         `${counted(found.active, "feature")} active on more than ${percent(value.minFrequency)} of the rows${leavesOut(session) ? ", position 0 left out" : ""}${found.constant ? `, ${count(found.constant)} of them constant` : ""}`,
         "",
         "Top correlated feature pairs:",
-        ...pairs.map(({ a, b, correlation }) => `  Feature ${a} <-> Feature ${b}: corr = ${decimals(3)(correlation)}`),
+        ...pairs.map(({ a, b, correlation }) => `  Feature ${a} <-> Feature ${b}: corr = ${correlation === null ? "none" : decimals(3)(correlation)}`),
       ]);
       figure.show(`The closest pairs, ${position0Words(session)}`, () => table(value));
       matrix.hidden = found.matrix === null;
@@ -133,13 +131,7 @@ export function coactivationStep(step) {
       matrix.show({
         name: "correlations",
         caption: `Correlations of ${counted(labels.length, "feature")}, ${position0Words(session)}`,
-        rows: labels,
-        columns: labels,
-        data,
-        shape,
-        diverging: true,
-        max: 1,
-        unit: "correlation",
+        panels: [{ rows: labels, columns: labels, data, shape, diverging: true, max: 1, unit: "correlation" }],
         table: () => ({
           caption: "The matrix",
           pageSize: 25,
@@ -158,22 +150,15 @@ export function coactivationStep(step) {
   };
 }
 
-/** An autoencoder as in the solutions, with the rows it was trained on. @param {import("../../ui/step.js").Context} context @returns {Promise<{sae: Sae, acts: Acts}>} */
-async function fresh(context) {
+/** The exercise as in the solutions: rows, an autoencoder, its correlations. @param {import("../../ui/step.js").Context} context */
+function fresh(context) {
   const { values } = context;
-  const acts = await collectSolution(context, values);
-  try {
-    const sae = await makeSae(bench(context), autoencoderOptions(values));
-    try {
-      const { epochs, batchSize, lr, l1, seed } = values;
-      await trainSae(bench(context), sae, acts, { epochs, batchSize, lr, l1, seed });
-      return { sae, acts };
-    } catch (error) {
-      void sae.dispose().catch(() => {});
-      throw error;
-    }
-  } catch (error) {
-    void acts.dispose().catch(() => {});
-    throw error;
-  }
+  const { layer, repeats, prependBos, epochs, batchSize, lr, l1, seed, minFrequency, pairs, matrixUpTo } = values;
+  const options = {
+    prompts: solutionTexts({ ...values, repeats: 1 }), repeats, layer, prependBos, center: values.view === "tl",
+    autoencoder: { ...EXERCISE.autoencoder, ...autoencoderOptions(values) },
+    training: { ...EXERCISE.training, epochs, batchSize, lr, l1, seed },
+    correlation: { minFrequency, pairs, matrixUpTo },
+  };
+  return correlationExercise(bench(context), options);
 }

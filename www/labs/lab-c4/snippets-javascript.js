@@ -122,8 +122,8 @@ const { top } = await model.run(${text(prompt)}, { topK: 5, prependBos: ${prepen
 console.table(top);
 `;
 
-/** @param {Values} values @param {Conventions} conventions */
-export const steer = ({ prompt, ranks, strength, maxNewTokens, prependBos }) => `${from("top-features")}const greedy = ${inline({ maxNewTokens, temperature: 0, prependBos })};
+/** @param {Values} values @param {Conventions} _conventions */
+export const steer = ({ prompt, ranks, strength, maxNewTokens, prependBos }, _conventions) => `${from("top-features")}const greedy = ${inline({ maxNewTokens, temperature: 0, prependBos })};
 console.log((await model.generate(${text(prompt)}, greedy)).text);
 for (const rank of ${text(numbers(ranks))}) {
   const { feature } = top.features[rank];

@@ -124,13 +124,7 @@ export function steerStep(step) {
       matrix.show({
         name: "directions",
         caption: "How alike the directions are: cosines",
-        rows: labels,
-        columns: labels,
-        data,
-        shape,
-        diverging: true,
-        max: 1,
-        unit: "cosine",
+        panels: [{ rows: labels, columns: labels, data, shape, diverging: true, max: 1, unit: "cosine" }],
         summary: `Mean cosine between different features: ${between.withBias === null ? "–" : decimals(2)(between.withBias)} with the bias, ${between.without === null ? "–" : decimals(2)(between.without)} without`,
         table: () => ({
           caption: "Cosines of the directions",
