@@ -14,7 +14,7 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
     const { texts, hook, coactivation, featureActs, perToken } = description;
     const ours = await lab(async ({ lab, texts, hook, positive, negative, coactivation, features }) => {
       window.model = await lab.loadModel("tiny");
-      window.sae = await lab.loadSae("tiny/blocks.8.hook_resid_pre_384");
+      window.sae = await lab.loadSae("tiny-res/blocks.8.hook_resid_pre_384");
       window.acts = await window.model.collect(texts, { hook });
       window.positive = await window.model.collect(positive, { hook });
       window.negative = await window.model.collect(negative, { hook });
@@ -84,7 +84,7 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
   test(`${device}: SAEs matched, concepts found, directions made and taken apart`, options, async ({ lab, note }) => {
     const { matching, concepts, contrast, probe, decompose } = description;
     const ours = await lab(async ({ lab, concepts, contrast, probe, vectors }) => {
-      const small = await lab.loadSae("tiny/blocks.8.hook_resid_pre_192");
+      const small = await lab.loadSae("tiny-res/blocks.8.hook_resid_pre_192");
       const { analysis } = lab;
       const { sae, positive, negative } = window;
       const all = (list, ask) => list.reduce(async (before, entry) => [...(await before), await ask(entry)], Promise.resolve([]));
