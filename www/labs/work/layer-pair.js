@@ -10,13 +10,14 @@ import { check, row } from "./rows.js";
 /** @typedef {import("../../engine/types.js").Figures} Figures */
 /** @typedef {import("../../engine/types.js").Quality} Quality */
 
-/** The notebook's example of two layers; the SAE is of res-jb's kind. On rows of a length around 100 `l1` has to be of the order of SAELens's. */
+/** The notebook's example of two layers; the SAE is of res-jb's kind. `normalizeActivations` "expected_average_only_in" scales the rows of each layer to the mean length √d, so that one coefficient weighs alike on both. */
 export const LAYER_PAIR = fixed({
   layers: /** @type {readonly number[]} */ ([0, 10]),
   texts: /** @type {readonly string[]} */ ([LANDMARK_TEXT, ...TEST_TEXTS, RECONSTRUCTION_TEXT]),
   prependBos: true,
   center: true,
   architecture: "standard",
+  normalizeActivations: /** @type {"none" | "expected_average_only_in"} */ ("none"),
   expansion: 4,
   l1: 1,
   lr: 1e-3,
@@ -25,7 +26,7 @@ export const LAYER_PAIR = fixed({
   seed: 0,
 });
 
-/** @typedef {{layer: number, hook: string, all: Figures, withoutPosition0: Figures | null, density: {edges: number[], counts: number[], zeros: number}, decoder: import("./rows.js").Tensor, history: import("../../engine/types.js").Epoch[]}} LayerResult */
+/** @typedef {{layer: number, hook: string, normalized: boolean, meanNorm: number, all: Figures, withoutPosition0: Figures | null, density: {edges: number[], counts: number[], zeros: number}, decoder: import("./rows.js").Tensor, history: import("../../engine/types.js").Epoch[]}} LayerResult */
 /** @typedef {{a: LayerResult, b: LayerResult, matching: ReturnType<typeof matchDecoders>, sameNumber: number}} LayerPair  `sameNumber`: mean cosine of features with the same number */
 
 /** @param {number} layer */
@@ -51,18 +52,19 @@ export async function compareLayers(bench, options) {
  * @param {typeof LAYER_PAIR & {weights: import("../../engine/types.js").WeightsLike | null, order: Uint32Array | null, keep?: (sae: Sae, layer: number) => void}} settings
  * @returns {Promise<LayerResult>}
  */
-async function trainOn(bench, layer, { texts, prependBos, center, architecture, expansion, l1, lr, batchSize, epochs, seed, weights, order, keep }) {
+async function trainOn(bench, layer, { texts, prependBos, center, architecture, normalizeActivations, expansion, l1, lr, batchSize, epochs, seed, weights, order, keep }) {
   check(bench);
   const hook = layerHook(layer);
   const { lab, model } = bench;
   const acts = await model.collect(texts, { hook, prependBos, center, ...watch(bench, "texts") });
   const dIn = model.config.dModel;
-  const sae = await lab.createSae({ architecture, dIn, dSae: expansion * dIn, seed, ...(weights ? { weights } : {}) });
+  const sae = await lab.createSae({ architecture, normalizeActivations, dIn, dSae: expansion * dIn, seed, ...(weights ? { weights } : {}) });
   try {
     const { epochs: history } = await sae.train(acts, { epochs, batchSize, lr, l1, seed, ...(order ? { order } : {}), ...watch(bench, `steps at block ${layer}`) });
     const quality = await lab.analysis.quality(sae, acts, watch(bench, "rows"));
     const { W_dec: decoder } = await sae.weights();
-    return { layer, hook, all: quality.all, withoutPosition0: quality.withoutPosition0, density: quality.histogram, decoder, history };
+    const { meanNorm } = acts.stats.all;
+    return { layer, hook, normalized: normalizeActivations !== "none", meanNorm, all: quality.all, withoutPosition0: quality.withoutPosition0, density: quality.histogram, decoder, history };
   } finally {
     await acts.dispose();
     if (keep) keep(sae, layer);
@@ -134,12 +136,15 @@ function dot(a, b) {
 /** @param {LayerPair} result */
 export function concludeLayers({ a, b, matching, sameNumber }) {
   const figures = (/** @type {LayerResult} */ r) => r.withoutPosition0 ?? r.all;
-  const ev = (/** @type {LayerResult} */ r) => (100 * (figures(r).evPerDimension ?? 0)).toFixed(1);
+  const ev = (/** @type {LayerResult} */ r) => (100 * Math.max(0, figures(r).evPerDimension ?? 0)).toFixed(1);
   const [x, y] = [figures(a), figures(b)];
-  const sparser = Math.abs(x.l0 - y.l0) < 0.1 * Math.max(x.l0, y.l0) ? "are about equally sparse" : `differ in sparsity: ${x.l0.toFixed(1)} active features a row against ${y.l0.toFixed(1)}`;
-  return (
-    `With the same settings, blocks ${a.layer} and ${b.layer} ${sparser}; ${ev(a)} % and ${ev(b)} % of the variance after position 0 are explained. ` +
-    `Feature numbers cannot be compared: those with the same number have a mean cosine of ${sameNumber.toFixed(2)}, the best match of each ${matching.mean.toFixed(2)}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.` +
-    (x.l0 > 0.5 * a.decoder.shape[0] ? " Half of all features are active on every row, so neither is sparse yet: raise the coefficient." : "")
-  );
+  const sparsity = Math.abs(x.l0 - y.l0) < 0.1 * Math.max(x.l0, y.l0) ? "are about equally sparse" : `differ in sparsity (${x.l0.toFixed(1)} active features a row against ${y.l0.toFixed(1)})`;
+  const said = [
+    `With the same settings, blocks ${a.layer} and ${b.layer} ${sparsity}; ${ev(a)} % and ${ev(b)} % of the variance after position 0 are explained.`,
+    `Feature numbers cannot be compared: those with the same number have a mean cosine of ${sameNumber.toFixed(2)}, the best match of each ${matching.mean.toFixed(2)}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.`,
+  ];
+  const ratio = Math.max(a.meanNorm, b.meanNorm) / Math.min(a.meanNorm, b.meanNorm);
+  if (ratio > 2 && !a.normalized) said.push(`The rows of one layer are ${ratio.toFixed(1)} times as long as the other's, so the same coefficient presses harder on the shorter ones: compare again with rows scaled to one mean length.`);
+  if (Math.min(x.l0, y.l0) > 0.3 * a.decoder.shape[0]) said.push("Neither is sparse yet: raise the coefficient.");
+  return said.join(" ");
 }
