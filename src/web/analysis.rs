@@ -1,15 +1,15 @@
 //! What is asked about an SAE's features over a data set, and about directions.
 
-use js_sys::{Float32Array, Function, Object, Uint32Array};
+use js_sys::{Float32Array, Float64Array, Function, Object, Uint32Array};
 use serde::Deserialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::convert::{JsCheckpoint, from_js, set, tensor_to_js, to_js};
-use super::options::whole;
+use super::options::{all_finite, whole};
 use super::{JsResult, Lab};
-use crate::analysis::{self, CoactivationSettings};
-use crate::error::Result;
+use crate::analysis::{self, CoactivationSettings, ConceptsSettings, Per, ProbeSettings};
+use crate::error::{LabError, Result, check_setting};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -42,6 +42,58 @@ struct FeatureActs {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PerToken {
     k: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Matching {
+    k: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Concepts {
+    k: f64,
+    per: String,
+    min_frequency: f64,
+    skip_position0: bool,
+}
+
+impl Concepts {
+    fn settings(&self) -> Result<ConceptsSettings> {
+        Ok(ConceptsSettings {
+            k: whole("k", self.k)?,
+            per: match self.per.as_str() {
+                "token" => Per::Token,
+                "text" => Per::Text,
+                other => return Err(LabError::setting("per", format!("{other:?}"), "\"token\" or \"text\"")),
+            },
+            min_frequency: self.min_frequency,
+            skip_position_0: self.skip_position0,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Contrast {
+    skip_position0: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Probe {
+    l2: f64,
+    standardize: bool,
+    folds: f64,
+    skip_position0: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Decompose {
+    k: f64,
+    threshold: f64,
 }
 
 #[wasm_bindgen]
@@ -84,6 +136,70 @@ impl Lab {
         set(&out, "total", sae.d_sae() as f64);
         set(&out, "meanActive", found.mean_active);
         Ok(out.into())
+    }
+
+    /// For each feature of the SAE `b` the features of `a` nearest to it.
+    pub async fn matching(&self, a: u32, b: u32, options: JsValue, checkpoint: Function) -> JsResult {
+        let k = whole("k", from_js::<Matching>(options)?.k)?;
+        let [a, b] = [self.sae(a)?.borrow().inference(), self.sae(b)?.borrow().inference()];
+        let found = analysis::matching(&a, &b, k, &JsCheckpoint(checkpoint)).await?;
+        let out = Object::new();
+        set(&out, "features", Uint32Array::from(&found.nearest.places[..]));
+        set(&out, "cosines", Float32Array::from(&found.nearest.values[..]));
+        set(&out, "shape", to_js(&[b.d_sae(), k])?);
+        set(&out, "best", Float32Array::from(&found.best(k)[..]));
+        set(&out, "histogram", to_js(&found.histogram)?);
+        Ok(out.into())
+    }
+
+    pub async fn concepts(&self, sae: u32, positive: u32, negative: u32, options: JsValue, checkpoint: Function) -> JsResult {
+        let settings = from_js::<Concepts>(options)?.settings()?;
+        let sae = self.sae(sae)?.borrow().inference();
+        let (positive, negative) = (self.collected(positive)?, self.collected(negative)?);
+        let found = analysis::concepts(&sae, &positive.acts, &negative.acts, &settings, &JsCheckpoint(checkpoint)).await?;
+        Ok(to_js(&found)?)
+    }
+
+    pub async fn contrast(&self, positive: u32, negative: u32, options: JsValue, checkpoint: Function) -> JsResult {
+        let Contrast { skip_position0 } = from_js(options)?;
+        let (positive, negative) = (self.collected(positive)?, self.collected(negative)?);
+        let found = analysis::contrast(&positive.acts, &negative.acts, skip_position0, &JsCheckpoint(checkpoint)).await?;
+        let out = Object::new();
+        set(&out, "vector", Float32Array::from(&found.vector[..]));
+        set(&out, "norm", found.norm);
+        set(&out, "accuracyAlong", found.accuracy_along);
+        set(&out, "aurocAlong", found.auroc_along);
+        set(&out, "positives", found.positives as f64);
+        set(&out, "negatives", found.negatives as f64);
+        Ok(out.into())
+    }
+
+    pub async fn probe(&self, positive: u32, negative: u32, options: JsValue, checkpoint: Function) -> JsResult {
+        let Probe { l2, standardize, folds, skip_position0 } = from_js(options)?;
+        let settings = ProbeSettings { l2, standardize, folds: whole("folds", folds)?, skip_position_0: skip_position0 };
+        let (positive, negative) = (self.collected(positive)?, self.collected(negative)?);
+        let found = analysis::probe(&positive.acts, &negative.acts, &settings, &JsCheckpoint(checkpoint)).await?;
+        let out = Object::new();
+        set(&out, "vector", Float32Array::from(&found.vector[..]));
+        set(&out, "bias", found.bias);
+        set(&out, "norm", found.norm);
+        set(&out, "accuracy", found.accuracy);
+        set(&out, "heldOut", found.held_out.map_or(JsValue::NULL, JsValue::from));
+        set(&out, "folds", Float64Array::from(&found.folds[..]));
+        set(&out, "positives", found.positives as f64);
+        set(&out, "negatives", found.negatives as f64);
+        Ok(out.into())
+    }
+
+    /// `vector` is a Float32Array of finite numbers.
+    pub async fn decompose(&self, sae: u32, vector: Float32Array, options: JsValue) -> JsResult {
+        let Decompose { k, threshold } = from_js(options)?;
+        let sae = self.sae(sae)?;
+        let (inference, transcoder) = (sae.borrow().inference(), sae.borrow().config.transcoder);
+        check_setting(!transcoder, "sae", "a transcoder", "an SAE, whose output is of the hook that it reads")?;
+        let vector = vector.to_vec();
+        all_finite("vector", &vector)?;
+        Ok(to_js(&analysis::decompose(&inference, &vector, whole("k", k)?, threshold).await?)?)
     }
 }
 

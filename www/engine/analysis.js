@@ -1,7 +1,7 @@
 // @ts-check
 import { defaults } from "./defaults.js";
 import { idOf } from "./handles.js";
-import { toIds, toInput, toList, toSample, toText } from "./inputs.js";
+import { toIds, toInput, toList, toSample, toText, toVector } from "./inputs.js";
 import { take } from "./options.js";
 import { required } from "./sae.js";
 
@@ -89,6 +89,74 @@ export class Analysis {
   }
 
   /**
+   * For each feature of the second SAE the features of the first that point most in its direction: how features split. Numbers
+   * of different SAEs have nothing to do with each other.
+   *
+   * @param {Sae} saeA
+   * @param {Sae} saeB
+   * @param {Partial<import("./types.js").MatchingSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Matching>}
+   */
+  async matching(saeA, saeB, options) {
+    const { settings, control } = take("matching", defaults.matching, options, ["signal", "onProgress"]);
+    return this.#call("matching", [this.#sae(saeA), this.#sae(saeB), settings], control);
+  }
+
+  /**
+   * Features ranked by how well each alone tells positive from negative activations.
+   *
+   * @param {Sae} sae
+   * @param {Acts} positive
+   * @param {Acts} negative
+   * @param {Partial<import("./types.js").ConceptsSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Concepts>}
+   */
+  async concepts(sae, positive, negative, options) {
+    const { settings, control } = take("concepts", defaults.concepts, options, ["signal", "onProgress"]);
+    return this.#call("concepts", [this.#sae(sae), ...this.#twoActs(positive, negative), settings], control);
+  }
+
+  /**
+   * The direction from negative to positive activations: the difference of their means. For `steer`, or to be decomposed.
+   *
+   * @param {Acts} positive
+   * @param {Acts} negative
+   * @param {Partial<import("./types.js").ContrastSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Contrast>}
+   */
+  async contrast(positive, negative, options) {
+    const { settings, control } = take("contrast", defaults.contrast, options, ["signal", "onProgress"]);
+    return this.#call("contrast", [...this.#twoActs(positive, negative), settings], control);
+  }
+
+  /**
+   * A linear probe that tells positive from negative activations: logistic regression. `onProgress`: {phase: "analyse", done,
+   * total} in fits, of all rows and of all but each fold.
+   *
+   * @param {Acts} positive
+   * @param {Acts} negative
+   * @param {Partial<import("./types.js").ProbeSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Probe>}
+   */
+  async probe(positive, negative, options) {
+    const { settings, control } = take("probe", defaults.probe, options, ["signal", "onProgress"]);
+    return this.#call("probe", [...this.#twoActs(positive, negative), settings], control);
+  }
+
+  /**
+   * What an SAE makes of a direction: the features it is encoded as, and the decoder rows that point its way.
+   *
+   * @param {Sae} sae
+   * @param {import("./types.js").Numbers} vector  dIn numbers
+   * @param {Partial<import("./types.js").DecomposeSettings> & {signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./types.js").Decomposition>}
+   */
+  async decompose(sae, vector, options) {
+    const { settings, control } = take("decompose", defaults.decompose, options, ["signal"]);
+    return this.#call("decompose", [this.#sae(sae), toVector("decompose", "vector", vector), settings], control);
+  }
+
+  /**
    * Features by tokens over one text: the k strongest features, or those given.
    *
    * @param {import("./model.js").Model} model
@@ -146,6 +214,14 @@ export class Analysis {
    */
   #saeAndActs(sae, acts) {
     return [this.#sae(sae), idOf(acts, this.#client, "acts")];
+  }
+
+  /**
+   * @param {unknown} positive
+   * @param {unknown} negative
+   */
+  #twoActs(positive, negative) {
+    return [positive, negative].map((acts) => idOf(acts, this.#client, "acts"));
   }
 
   /** @param {unknown} sae */

@@ -147,6 +147,21 @@ const featureActs = Object.freeze({ features: null, skipPosition0: false });
 /** @type {Readonly<import("./types.js").PerTokenSettings>} */
 const perToken = Object.freeze({ k: 3 });
 
+/** @type {Readonly<import("./types.js").MatchingSettings>} */
+const matching = Object.freeze({ k: 3 });
+
+/** @type {Readonly<import("./types.js").ConceptsSettings>} */
+const concepts = Object.freeze({ k: 20, per: "token", minFrequency: 0, skipPosition0: true });
+
+/** @type {Readonly<import("./types.js").ContrastSettings>} */
+const contrast = Object.freeze({ skipPosition0: true });
+
+/** @type {Readonly<import("./types.js").ProbeSettings>} */
+const probe = Object.freeze({ l2: 1, standardize: true, folds: 5, skipPosition0: true });
+
+/** @type {Readonly<import("./types.js").DecomposeSettings>} */
+const decompose = Object.freeze({ k: 5, threshold: 0.1 });
+
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
 const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
 
@@ -176,5 +191,5 @@ const spliced = Object.freeze({
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
-  coactivation, featureActs, perToken, quality, spliced, save, mismatches,
+  coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches,
 });

@@ -297,6 +297,54 @@
  */
 
 /**
+ * @typedef {{k: number}} MatchingSettings
+ *
+ * For each feature of the second SAE the k features of the first whose decoder rows point most in its direction: [dSae of the second, k], the
+ * nearest first. `best` is the first cosine of each, `histogram` is of those.
+ * @typedef {{features: Uint32Array, cosines: Float32Array, shape: number[], best: Float32Array, histogram: {edges: number[], counts: number[]}}} Matching
+ */
+
+/**
+ * @typedef {object} ConceptsSettings
+ * @property {number} k
+ * @property {"token" | "text"} per   what is told apart: rows, or texts by the largest activation in each
+ * @property {number} minFrequency    only features above zero on more than this fraction of all of them
+ * @property {boolean} skipPosition0
+ *
+ * `auroc`: how often a positive row (or text) has more of the feature than a negative one, ties counting half. Means and frequencies are over all
+ * rows (or texts) of a side.
+ * @typedef {{feature: number, auroc: number, meanPositive: number, meanNegative: number, frequencyPositive: number, frequencyNegative: number,
+ *   max: number}} ConceptFeature
+ * @typedef {{features: ConceptFeature[], positives: number, negatives: number, judged: number}} Concepts  `judged` features are active often enough
+ */
+
+/**
+ * @typedef {{skipPosition0: boolean}} ContrastSettings
+ *
+ * `accuracyAlong`: the fraction of rows on their own side of the middle between the means, along the vector; `aurocAlong` takes all thresholds at once.
+ * @typedef {{vector: Float32Array, norm: number, accuracyAlong: number, aurocAlong: number, positives: number, negatives: number}} Contrast
+ *
+ * @typedef {object} ProbeSettings
+ * @property {number} l2              weight of the penalty, 1 / C in scikit-learn
+ * @property {boolean} standardize    fit on dimensions of mean 0 and standard deviation 1
+ * @property {number} folds           parts of the texts that are left out in turn; 0 for none
+ * @property {boolean} skipPosition0
+ *
+ * A row x is positive where ⟨vector, x⟩ + bias > 0, x as it was collected. `accuracy` is of the rows it was fitted to; `heldOut` of rows whose text was
+ * left out, `folds` has it for each fold; null and empty where a side has a single text.
+ * @typedef {{vector: Float32Array, bias: number, norm: number, accuracy: number, heldOut: number | null, folds: Float64Array, positives: number,
+ *   negatives: number}} Probe
+ */
+
+/**
+ * @typedef {{k: number, threshold: number}} DecomposeSettings
+ *
+ * `active` features are above the threshold when the vector itself is encoded, `features` the largest of them; `error` is the squared error of what the
+ * SAE makes of it, `norm` the vector's length; `cosines` are the decoder rows that point most in its direction.
+ * @typedef {{active: number, features: {feature: number, value: number}[], error: number, norm: number, cosines: {feature: number, cosine: number}[]}} Decomposition
+ */
+
+/**
  * A published SAE, as listSaes() knows it. `bytes` is about the size of its weights; `unavailable` says why it cannot be
  * loaded here, and is null for those that can.
  * @typedef {{id: string, release: string, model: string, hook: string, architecture: string, dIn: number, dSae: number, bytes: number, baseUrl: string,
