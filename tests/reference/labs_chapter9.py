@@ -172,7 +172,7 @@ print("code features:", [(r["feature"], r["auroc"]) for r in exercises["1"]["ran
 # ---- exercise 2: two layers, SAELens's standard SAE and loss
 LAYERS, EPOCHS, BATCH, L1, LR, D_SAE = [0, 10], 20, 32, 1.0, 1e-3, 384
 layer_texts = [TEXT, *TEST_TEXTS, FRANCE]
-seeds = {"weights": 31, "order": 33}
+seeds = {"weights": [31, 35], "order": 33}
 
 
 def train_standard(rows, weights, order, dtype, scale=1.0):
@@ -211,9 +211,9 @@ later = torch.tensor([p > 0 for text in layer_texts for p in range(model.to_toke
 # The rows as they are, and scaled to a mean length of sqrt(d): SAELens's expected_average_only_in.
 for normalize in ["none", "expected_average_only_in"]:
     layers, decoders = [], []
-    for layer in LAYERS:
+    for n, layer in enumerate(LAYERS):
         rows = torch.cat([activations(text, f"blocks.{layer}.hook_resid_pre")[0] for text in layer_texts])
-        weights, order = normal_weights(96, D_SAE, seeds["weights"]), batch_order(len(rows), EPOCHS, seeds["order"])
+        weights, order = normal_weights(96, D_SAE, seeds["weights"][n]), batch_order(len(rows), EPOCHS, seeds["order"])
         scale = 1.0 if normalize == "none" else 96**0.5 / rows.norm(dim=1).mean().item()
         runs = {name: train_standard(rows, weights, order, dtype, scale) for name, dtype in [("f32", torch.float32), ("f64", torch.float64)]}
         losses, f, out, decoder = runs["f64"]
