@@ -42,7 +42,7 @@ export function challengeStep(step) {
   const printed = printedBox();
   return {
     uses: [],
-    conventions: ["prependBos", "view", "skipPosition0"],
+    conventions: ["prependBos", "view"],
     promise: "Run streams the text through the model and trains a wide autoencoder on what it reads.",
     body: [printed.element, curves],
     fields: () => [
@@ -73,7 +73,7 @@ export function challengeStep(step) {
       const { values, signal, live, model } = context;
       const { texts, source } = await textsOf(values, signal);
       if (!texts.length) throw new PageError("LAB-EMPTY-INPUT", "There is no text in these files.", "Choose files that hold text, or empty the field for the text that comes with the page.");
-      const { tokens, l1, batchSize, lr, heldOut, layer, seed, prependBos, skipPosition0 } = values;
+      const { tokens, l1, batchSize, lr, heldOut, layer, seed, prependBos } = values;
       const expansion = Number(values.expansion);
       const center = values.view === "tl";
       const dSae = expansion * model.config.dModel;
@@ -84,7 +84,7 @@ export function challengeStep(step) {
       // a buffer larger than the run would never be mixed
       const bufferRows = Math.max(2 * batchSize, Math.min(WIDE.bufferRows, Math.floor(tokens / 4)));
       const options = /** @type {Parameters<typeof trainWide>[2]} */ ({
-        expansion, layer, tokens, l1, batchSize, bufferRows, lr, heldOut, seed, prependBos, center, skipPosition0: skipPosition0 || WIDE.skipPosition0,
+        expansion, layer, tokens, l1, batchSize, bufferRows, lr, heldOut, seed, prependBos, center, skipPosition0: WIDE.skipPosition0,
         entryEvery: Math.max(1, Math.round(tokens / batchSize / 50)),
         l1WarmUpSteps: Math.min(WIDE.l1WarmUpSteps, Math.floor(tokens / batchSize / 4)),
         onEntry: (/** @type {Epoch} */ entry) => {
