@@ -28,7 +28,7 @@ export function heldOutPairs({ pairs }, seed) {
  * @param {Sae} sae
  * @param {Concept} concept
  * @param {{layer: number, prependBos: boolean, center: boolean, seed: number}} settings
- * @returns {Promise<{aurocs: Map<number, import("../../engine/types.js").ConceptFeature>, sentences: number}>}
+ * @returns {Promise<{aurocs: Map<number, import("../../engine/types-analysis.js").ConceptFeature>, sentences: number}>}
  */
 export async function heldOutAurocs({ lab, model, signal }, sae, concept, { layer, prependBos, center, seed }) {
   const pairs = heldOutPairs(concept, seed);
