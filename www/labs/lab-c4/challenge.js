@@ -55,11 +55,11 @@ export function challengeStep(step) {
         value: "8",
         options: ["4", "8", "16", "32"].map((value) => ({ value, label: `${value} features per dimension` })),
       },
-      { name: "tokens", label: "Tokens to train on", kind: "integer", value: 60_000, min: 1000, max: 100_000_000, hint: "texts are repeated, in a new order, when they run out" },
+      { name: "tokens", label: "Tokens to train on", kind: "integer", value: 20_000, min: 1000, max: 100_000_000, hint: "more is better and takes longer; texts are repeated, in a new order, when they run out" },
       { name: "l1", label: "Coefficient λ", kind: "log", value: WIDE.l1, min: 1e-2, max: 100, hint: "of sums, as SAELens has it" },
       { name: "batchSize", label: "Batch", kind: "integer", value: WIDE.batchSize, min: 16, max: 65_536, unit: "tokens" },
       { name: "lr", label: "Learning rate", kind: "number", value: WIDE.lr, above: 0, max: 1, hint: "Adam" },
-      { name: "heldOut", label: "Hold out", kind: "number", value: WIDE.heldOut, min: 0, max: 0.9, hint: "share of the texts" },
+      { name: "heldOut", label: "Hold out", kind: "number", value: 0.02, min: 0, max: 0.9, hint: "share of the texts" },
       { name: "layer", label: "Layer", kind: "integer", value: Math.min(6, session.config.nLayers - 1), min: 0, max: session.config.nLayers - 1, advanced: true },
       { name: "seed", label: "Seed", kind: "integer", value: 0, min: 0, max: 4294967295, rangeText: "a whole number", advanced: true },
     ],
@@ -85,7 +85,7 @@ export function challengeStep(step) {
       const bufferRows = Math.max(2 * batchSize, Math.min(WIDE.bufferRows, Math.floor(tokens / 4)));
       const options = /** @type {Parameters<typeof trainWide>[2]} */ ({
         expansion, layer, tokens, l1, batchSize, bufferRows, lr, heldOut, seed, prependBos, center, skipPosition0: WIDE.skipPosition0,
-        entryEvery: Math.max(1, Math.round(tokens / batchSize / 50)),
+        entryEvery: Math.max(1, Math.round(tokens / batchSize / 20)), // each entry measures on what is held out
         l1WarmUpSteps: Math.min(WIDE.l1WarmUpSteps, Math.floor(tokens / batchSize / 4)),
         onEntry: (/** @type {Epoch} */ entry) => {
           value.history.push(entry);
