@@ -273,7 +273,7 @@ export function challengeExercise(session) {
       }
       return together(parts);
     },
-    solve: () => session.steps.get(STEPS["challenge-train"])?.settings.take({ expansion: "16", l1: 4, tokens: 100_000 }),
+    solve: () => session.steps.get(STEPS["challenge-train"])?.settings.take({ expansion: "16", l1: 5, tokens: 100_000 }),
   };
 }
 
