@@ -20,7 +20,7 @@ import { StreamCurves } from "./stream-curves.js";
 /** @typedef {{sae: Sae | null, handles: Sae[], history: Epoch[], texts: number, source: string, tokens: number, l1: number, dSae: number, expansion: number, layer: number, hook: string, center: boolean, prependBos: boolean, seed: number}} Value */
 
 /** For a run of some ten seconds on a processor: a higher rate and price than for one of hours. */
-const SHORT = Object.freeze({ tokens: 20_000, l1: 5, lr: 3e-3, batchSize: 256, heldOut: 0.02 });
+const SHORT = Object.freeze({ tokens: 30_000, l1: 5, lr: 3e-3, batchSize: 256, heldOut: 0.02 });
 
 /** The text that comes with the page. */
 const BUNDLED = new URL("../texts/challenge.txt", import.meta.url);

@@ -76,6 +76,7 @@ export function coactivationStep(step) {
         name: "which",
         label: "Autoencoder",
         kind: "ways",
+        wide: true,
         value: "fresh",
         options: [
           { value: "fresh", label: "A fresh one", detail: ["trained on the prompts below, as in the solutions"] },

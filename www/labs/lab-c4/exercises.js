@@ -149,11 +149,11 @@ export function pairsExercise(session) {
       feature("b", "The other"),
       {
         name: "holds",
-        label: "Without position 0 their correlation is …",
+        label: "Without position 0",
         kind: "choice",
-        wide: true,
         value: "",
         options: [unanswered, { value: "above", label: "above 0.5 still" }, { value: "below", label: "0.5 or less, or none" }],
+        hint: "their correlation",
       },
     ],
     async check({ a, b, holds }, signal) {
