@@ -84,12 +84,14 @@ export function challengeStep(step) {
         sae: null, handles: [], history: [], texts: texts.length, source, tokens, l1, dSae, expansion, layer, hook: residPost(layer), center, prependBos, seed,
       };
       const draw = throttled(250, () => live(value));
-      // a buffer larger than the run would never be mixed
+      // a buffer larger than the run would never be mixed, and a warm-up longer than the run is none
+      const quarter = Math.floor(tokens / batchSize / 4);
       const bufferRows = Math.max(2 * batchSize, Math.min(WIDE.bufferRows, Math.floor(tokens / 4)));
       const options = /** @type {Parameters<typeof trainWide>[2]} */ ({
         expansion, layer, tokens, l1, batchSize, bufferRows, lr, heldOut, seed, prependBos, center, skipPosition0: WIDE.skipPosition0,
         entryEvery: Math.max(1, Math.round(tokens / batchSize / 20)), // each entry measures on what is held out
-        l1WarmUpSteps: Math.min(WIDE.l1WarmUpSteps, Math.floor(tokens / batchSize / 4)),
+        l1WarmUpSteps: Math.min(WIDE.l1WarmUpSteps, quarter),
+        lrWarmUpSteps: Math.min(WIDE.lrWarmUpSteps, quarter),
         onEntry: (/** @type {Epoch} */ entry) => {
           value.history.push(entry);
           draw();

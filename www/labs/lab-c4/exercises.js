@@ -80,7 +80,7 @@ export function sparsityExercise(session) {
       const rows = /** @type {SweepRow[]} */ (value.sweep.rows);
       return together([effectVerdict(effect, rows), await coefficientVerdict(session, c, { rows, values, dSae: value.sweep.dSae }, signal)]);
     },
-    solve: () => step()?.settings.take({ coefficients: "0.0001, 0.001, 0.01, 1, 10, 100, 1000" }),
+    solve: () => step()?.settings.take({ coefficients: "0.0001, 0.001, 0.01, 1, 3, 7, 10, 20, 100" }),
   };
 }
 
