@@ -2,7 +2,7 @@
 // Part 2: the autoencoder's sizes, and a first pass over random numbers.
 
 import { parameters } from "../../ui/architectures.js";
-import { count, counted, decimals, exact, number, percent } from "../../ui/format.js";
+import { count, counted, decimals, exact, number } from "../../ui/format.js";
 import { printedBox } from "../shared/printed.js";
 import { concludeForward, describeSae, forwardTest, makeSae } from "../work/c4-sae.js";
 import { bench, tableFigure } from "./parts.js";
@@ -133,7 +133,7 @@ export function forwardStep(step) {
         "Feature statistics:",
         `  Min: ${decimals(4)(value.min)}`,
         `  Max: ${decimals(4)(value.max)}`,
-        `  Fraction > 0: ${percent(value.fracActive)}`,
+        `  Fraction > 0: ${decimals(2)(100 * value.fracActive)}%`,
         "",
         `Mean square of the input: ${decimals(4)(value.meanSquare)}`,
         `Mean squared error of the reconstruction: ${decimals(4)(value.error)}`,
