@@ -1,14 +1,15 @@
 // @ts-check
 // Cell 5: each feature's direction in the plane of the hidden numbers.
 
+import "../../ui/arrow-plot.js";
 import "../../ui/data-table.js";
 import "../../ui/figure.js";
+import { ArrowPlot } from "../../ui/arrow-plot.js";
 import { DataTable } from "../../ui/data-table.js";
 import { h, make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
 import { decimals, number } from "../../ui/format.js";
-import { arrowFigure } from "./plots.js";
-import { meanOf, rowOf, shareKept, TOY_KINDS } from "./toy-models.js";
+import { meanOf, shareKept } from "./toy-models.js";
 import { STEPS } from "./steps.js";
 import { toySnippets } from "./snippets-toy.js";
 
@@ -16,10 +17,7 @@ import { toySnippets } from "./snippets-toy.js";
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function toyArrowsStep(step) {
-  const sides = TOY_KINDS.map(({ title }) => {
-    const picture = arrowFigure();
-    return { picture, element: h("div", {}, h("h4", {}, title), picture.element) };
-  });
+  const arrows = make(ArrowPlot);
   const flat = h("p", { class: "fact", hidden: true });
   const figure = make(LabFigure),
     table = make(DataTable);
@@ -60,37 +58,22 @@ export function toyArrowsStep(step) {
   return {
     uses: [STEPS.toy],
     promise: "Run draws each feature of both models as an arrow, and gives lengths and dimensionalities.",
-    body: [h("div", { class: "side-by-side" }, sides.map(({ element }) => element)), flat, figure],
+    body: [arrows, flat, figure],
     fields: () => [],
     run: async ({ use }) => ({ value: use(STEPS.toy) }),
 
     render({ runs }) {
       shown = runs;
-      for (const [i, { picture, element }] of sides.entries()) {
-        const run = shown[i];
-        const { W_dec } = run.instance.weights;
-        element.hidden = W_dec.shape[1] !== 2;
-        if (element.hidden) continue;
-        const arrows = Array.from({ length: W_dec.shape[0] }, (_, f) => ({ label: String(f), vector: rowOf(W_dec, f) }));
-        picture.show({
-          name: `arrows-${run.key}`,
-          caption: "Rows of W_dec",
-          xLabel: "hidden dimension 1",
-          yLabel: "hidden dimension 2",
-          arrows: arrows.map(({ label, vector: [x, y] }) => ({ label, x, y })),
-          table: () => ({
-            caption: "Rows of W_dec",
-            columns: [
-              { key: "label", label: "feature" },
-              { key: "x", label: "hidden 1", kind: "number" },
-              { key: "y", label: "hidden 2", kind: "number" },
-            ],
-            rows: arrows.map(({ label, vector: [x, y] }) => ({ label, x, y })),
-          }),
+      const plane = shown[0].instance.weights.W_dec.shape[1] === 2;
+      arrows.hidden = !plane;
+      flat.hidden = plane;
+      if (plane)
+        arrows.show({
+          name: "toy-arrows",
+          caption: "Rows of W_dec, a circle of radius 1 behind them",
+          panels: shown.map(({ title, instance }) => ({ title, xLabel: "hidden dimension 1", yLabel: "hidden dimension 2", circle: 1, vectors: instance.weights.W_dec })),
         });
-      }
-      flat.hidden = shown[0].instance.weights.W_dec.shape[1] === 2;
-      flat.textContent = flat.hidden ? "" : "Arrows can be drawn for two hidden dimensions; for others the table below tells lengths and dimensionalities.";
+      flat.textContent = plane ? "" : "Arrows can be drawn for two hidden dimensions; for others the table below tells lengths and dimensionalities.";
       table.show(numbers());
       figure.show({ name: "toy-features", caption: "The same in numbers", body: [table], table: numbers });
     },

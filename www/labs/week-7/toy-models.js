@@ -49,9 +49,6 @@ export const toyOptions = (kind, { nFeatures, nHidden, probability, steps, batch
   seed,
 });
 
-/** @param {import("../../engine/types.js").Tensor} tensor @param {number} i */
-export const rowOf = ({ data, shape }, i) => Array.from(data.subarray(i * shape[1], (i + 1) * shape[1]));
-
 /**
  * How much of each feature comes back along its own direction: the diagonal of W_dec W_enc. Where the output is linear its sum
  * cannot pass the number of hidden dimensions, as far as the hidden ReLU lets everything through.

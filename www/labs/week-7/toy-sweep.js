@@ -1,12 +1,14 @@
 // @ts-check
 // The paper's model in many worlds at once, from dense to sparse: arrows of each, dimensionalities over sparsity.
 
-import { h } from "../../ui/dom.js";
+import "../../ui/arrow-plot.js";
+import "../../ui/curve-plot.js";
+import { ArrowPlot } from "../../ui/arrow-plot.js";
+import { CurvePlot } from "../../ui/curve-plot.js";
+import { make } from "../../ui/dom.js";
 import { number, percent } from "../../ui/format.js";
 import { PageError } from "../../ui/errors.js";
-import { arrowMultiples, curveFigure } from "./plots.js";
 import { STEPS } from "./steps.js";
-import { rowOf } from "./toy-models.js";
 import { toySnippets } from "./snippets-toy.js";
 
 /** @typedef {import("../../engine/types.js").ToyInstance} Instance */
@@ -28,13 +30,13 @@ const stored = ({ norms }) => norms.filter((n) => n > 0.5).length;
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function toySweepStep(step) {
-  const pictures = arrowMultiples(),
-    curves = curveFigure();
+  const pictures = make(ArrowPlot),
+    curves = make(CurvePlot);
 
   return {
     uses: [],
     promise: "Run trains one model for each probability, and shows the arrows of each and how dimensionality falls as worlds become sparse.",
-    body: [pictures.element, curves.element],
+    body: [pictures, curves],
     fields: () => [
       { name: "probabilities", label: "Probabilities", kind: "text", value: SWEEP.probabilities, hint: "of a feature being present, one for each world" },
       { name: "nFeatures", label: "Features", kind: "integer", value: 5, min: 2, max: 12 },
@@ -59,13 +61,8 @@ export function toySweepStep(step) {
       pictures.show({
         name: "toy-sweep-arrows",
         caption: "Features in worlds from dense to sparse",
-        multiples: instances.map((instance) => ({
-          title: `present in ${percent(instance.probability)}`,
-          arrows: Array.from(instance.norms, (_, f) => {
-            const [x, y] = rowOf(instance.weights.W_dec, f);
-            return { label: String(f), x, y };
-          }),
-        })),
+        columns: 4,
+        panels: instances.map(({ probability, weights }) => ({ title: `present in ${percent(probability)}`, circle: 1, max: 1.3, vectors: weights.W_dec })),
         table: () => ({
           caption: "Lengths of the features, world by world",
           columns: [

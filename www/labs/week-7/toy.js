@@ -1,10 +1,11 @@
 // @ts-check
 // Cells 3 and 4: the two toy models, trained side by side.
 
-import { h } from "../../ui/dom.js";
+import "../../ui/curve-plot.js";
+import { CurvePlot } from "../../ui/curve-plot.js";
+import { h, make } from "../../ui/dom.js";
 import { count, exact, number, percent } from "../../ui/format.js";
 import { printedBox } from "../shared/printed.js";
-import { curveFigure, numbersTable } from "./plots.js";
 import { gain, TOY, TOY_KINDS, trainToy } from "./toy-models.js";
 import { toySnippets } from "./snippets-toy.js";
 
@@ -16,8 +17,8 @@ export function toyStep(_) {
   const setup = printedBox();
   const sides = TOY_KINDS.map(({ title, says }) => {
     const printed = printedBox(),
-      figure = curveFigure();
-    const element = h("div", {}, h("h4", {}, title), h("p", { class: "hint" }, says), printed.element, figure.element);
+      figure = make(CurvePlot);
+    const element = h("div", {}, h("h4", {}, title), h("p", { class: "hint" }, says), printed.element, figure);
     return { element, printed, figure };
   });
 
@@ -83,19 +84,17 @@ export function toyStep(_) {
           `after ${count(steps)} steps, on fresh rows: ${finalLoss.toFixed(4)}`,
           `bounds: predict zero ${zeroLoss.toFixed(4)}, PCA with ${nHidden} ${pcaLoss.toFixed(4)}`,
         ]);
-        const x = Array.from(losses, (_, k) => k);
         side.figure.show({
           name: `toy-${run.key}`,
           caption: "Loss, step by step",
           xLabel: "step",
           yLabel: "mean squared error",
           yMin: 0,
-          lines: [{ label: "loss", x, y: Array.from(losses) }],
+          lines: [{ label: "loss", y: losses }],
           rules: [
             { y: zeroLoss, label: "zero" },
             { y: pcaLoss, label: "PCA" },
           ],
-          table: () => numbersTable("Loss of each step", { step: x, loss: losses }),
         });
       }
     },

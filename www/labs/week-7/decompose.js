@@ -1,0 +1,147 @@
+// @ts-check
+// Cell 17: a random vector, a real difference of means and a probe, each read by the autoencoder.
+
+import "../../ui/data-table.js";
+import "../../ui/figure.js";
+import { DataTable } from "../../ui/data-table.js";
+import { h, make } from "../../ui/dom.js";
+import { PageError } from "../../ui/errors.js";
+import { LabFigure } from "../../ui/figure.js";
+import { counted, decimals, percent, rough } from "../../ui/format.js";
+import { MOOD_PAIRS } from "../texts/week7.js";
+import { printedBox } from "../shared/printed.js";
+import { atNorm, concludeDecompose, contrastVectors, DECOMPOSE, decompose, randomVector } from "../work/decompose.js";
+import { benchOf, seedField } from "./fields.js";
+import { compareSnippets } from "./snippets-compare.js";
+import { STEPS } from "./steps.js";
+
+/** @typedef {import("../work/decompose.js").Decomposition} Decomposition */
+/** @typedef {{key: string, title: string, made: Decomposition}} Read */
+/** @typedef {{reads: Read[], probe: {accuracy: number, heldOut: number | null}, accuracyAlong: number, cosine: number, pairs: number, dSae: number, hook: string, threshold: number, seed: number}} Value */
+
+/** @param {string} text @returns {[string, string][]} */
+export function pairsIn(text) {
+  const pairs = String(text)
+    .split("\n")
+    .filter((line) => line.trim())
+    .map((line) => line.split("|").map((side) => side.trim()));
+  const wrong = pairs.find((pair) => pair.length !== 2 || pair.some((side) => !side));
+  if (wrong || pairs.length < 2)
+    throw new PageError("LAB-BAD-SETTING", wrong ? `“${wrong.join(" | ")}” is not a pair of texts.` : "There are fewer than two pairs.", "Write one pair a line, its two texts parted by a vertical bar.");
+  return /** @type {[string, string][]} */ (pairs);
+}
+
+/** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
+export function decomposeStep(step) {
+  const { session } = step;
+  const sides = h("div", { class: "side-by-side" });
+  const boxes = new Map();
+  const table = make(DataTable),
+    figure = make(LabFigure);
+  /** @type {Value | null} */ let shown = null;
+  const name = (/** @type {string} */ hook) => session.conventions?.hook(hook, session.config.nLayers) ?? hook;
+
+  /** @returns {import("../../ui/data-table.js").Table} */
+  const numbers = () => {
+    const of = (/** @type {number} */ x) => (Math.abs(x) < 1 ? x.toFixed(3) : rough(x)).replace("-", "−");
+    return {
+      caption: "The same test for each vector",
+      columns: [
+        { key: "what", label: "vector" },
+        { key: "norm", label: "length", kind: "number", format: of },
+        { key: "active", label: `above ${shown?.threshold ?? 0.1}`, kind: "number", format: String },
+        { key: "topShare", label: "in the strongest", kind: "number", format: percent },
+        { key: "error", label: "error, squared", kind: "number", format: of },
+        { key: "share", label: "of its own square", kind: "number", format: percent },
+        { key: "best", label: "best decoder rows (cosine)" },
+      ],
+      rows: (shown?.reads ?? []).map(({ title, made }) => ({
+        what: title,
+        norm: made.norm,
+        active: made.active,
+        topShare: made.topShare,
+        error: made.error,
+        share: made.share,
+        best: made.cosines.slice(0, 3).map(({ feature, cosine }) => `F${feature} ${cosine.toFixed(2)}`).join(", "),
+      })),
+    };
+  };
+
+  return {
+    uses: [STEPS.activations, STEPS.train],
+    promise: "Run makes three vectors and shows what the autoencoder makes of each.",
+    body: [sides, figure],
+    fields: () => [
+      { name: "pairs", label: "Pairs of texts", kind: "lines", value: MOOD_PAIRS.map((pair) => pair.join(" | ")).join("\n"), rows: 5, wide: true, hint: "one pair a line, parted by |; read at the last token of each" },
+      {
+        name: "lengths",
+        label: "Lengths",
+        kind: "choice",
+        value: "own",
+        hint: "the notebook leaves them",
+        options: [
+          { value: "own", label: "as they come out" },
+          { value: "row", label: "all as long as a usual row" },
+        ],
+      },
+      { name: "threshold", label: "Threshold", kind: "number", value: DECOMPOSE.threshold, min: 0, max: 1e6 },
+      { name: "k", label: "Features listed", kind: "integer", value: DECOMPOSE.k, min: 1, max: 50 },
+      { name: "l2", label: "Probe's penalty", kind: "number", value: 1, above: 0, max: 1e6, advanced: true, hint: "1/C in scikit-learn" },
+      seedField({ hint: "of the random vector", advanced: false }),
+    ],
+    readout: ({ pairs }) => counted(String(pairs).split("\n").filter((line) => line.trim()).length, "pair"),
+
+    async run(context) {
+      const { use, values } = context;
+      const { acts, index, prependBos, center, shape } = use(STEPS.activations);
+      const { sae, dSae, hook } = use(STEPS.train);
+      const { threshold, k, seed, l2 } = values;
+      const pairs = pairsIn(values.pairs);
+      const real = await contrastVectors(benchOf(context), { pairs, layer: index, prependBos, center, l2 });
+      const length = acts.stats.withoutPosition0.medianNorm || acts.stats.all.medianNorm;
+      const made = async (/** @type {string} */ key, /** @type {string} */ title, /** @type {Float32Array} */ vector) => ({
+        key,
+        title,
+        made: await decompose(sae, values.lengths === "row" ? atNorm(vector, length) : vector, { k, threshold }),
+      });
+      const reads = [
+        await made("random", "random, N(0, 1)", randomVector(shape[1], seed)),
+        await made("contrast", "difference of means", real.contrast.vector),
+        await made("probe", "probe", real.probe.vector),
+      ];
+      return {
+        value: { reads, probe: { accuracy: real.probe.accuracy, heldOut: real.probe.heldOutAccuracy ?? null }, accuracyAlong: real.contrast.accuracyAlong, cosine: real.cosine, pairs: pairs.length, dSae, hook, threshold, seed },
+      };
+    },
+
+    render(/** @type {Value} */ value) {
+      shown = value;
+      for (const { key, title, made } of value.reads) {
+        if (!boxes.has(key)) {
+          const printed = printedBox();
+          boxes.set(key, printed);
+          sides.append(h("div", {}, h("h4", {}, title), printed.element));
+        }
+        boxes.get(key).show([
+          `Features above ${value.threshold}: ${made.active}`,
+          ...(made.features.length ? [`The ${made.features.length} strongest:`, ...made.features.map(({ feature, value: f }, i) => `  ${i + 1}. Feature ${feature}: ${f.toFixed(4)}`)] : []),
+          `Reconstruction error: ${made.error.toFixed(4)} (sum of squares)`,
+        ]);
+      }
+      table.show(numbers());
+      figure.show({ name: "vectors", caption: "Side by side", body: [table], table: numbers });
+    },
+
+    conclusion(/** @type {Value} */ { reads, probe, accuracyAlong, cosine, dSae, pairs }) {
+      const [random, contrast, fit] = reads.map(({ made }) => made);
+      const few = [contrast, fit].every(({ active }) => active <= 3);
+      return (
+        `${concludeDecompose({ random, contrast, probe: fit, dSae })} ` +
+        `Of ${pairs} pairs the difference of means tells ${percent(accuracyAlong)} of the texts apart, the probe ${percent(probe.accuracy)}${probe.heldOut === null ? "" : `, ${percent(probe.heldOut)} where it has not seen them`}; their cosine is ${decimals(2)(cosine)}. ` +
+        (few ? "Here the notebook's sentence, one to three main features, holds." : "The notebook's sentence, one to three main features, does not hold for this autoencoder.")
+      );
+    },
+    provenance: (/** @type {Value} */ value) => `${session.model?.name ?? "tiny"} · ${name(value.hook)} · seed ${value.seed}`,
+    code: (values) => compareSnippets.decompose(values, session.usable(STEPS.activations)?.value),
+  };
+}
