@@ -12,4 +12,6 @@ mod quality;
 mod sae;
 mod support;
 mod tokenizer;
+mod toy;
+mod toy_sae;
 mod training;

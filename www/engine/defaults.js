@@ -188,8 +188,42 @@ const spliced = Object.freeze({
   ablateSkipped: true,
 });
 
+/**
+ * Week 7's toy model. `values` null: "normal" for "relu-hidden", "uniform" for "relu-output".
+ * @type {Readonly<import("./types.js").ToyTrainSettings>}
+ */
+const toyTrain = Object.freeze({
+  model: "relu-hidden",
+  nFeatures: 5,
+  nHidden: 2,
+  probabilities: Object.freeze([0.1]),
+  importanceDecay: 1,
+  values: null,
+  batchSize: 1000,
+  steps: 500,
+  lr: 0.01,
+  seed: 0,
+  evalRows: 100_000,
+  weights: null,
+  batches: null,
+});
+
+/** One feature and three, as in week 7. @type {Readonly<import("./types.js").InterferenceSettings>} */
+const interference = Object.freeze({ sizes: Object.freeze([1, 3]) });
+
+/** `instance` has to be given. @type {Readonly<import("./types.js").ToySampleSettings>} */
+const toySample = Object.freeze({ instance: null, model: "relu-output", probability: null, values: null, rows: 20_000, seed: 0 });
+
+/** @type {Readonly<import("./types.js").WorldSettings>} */
+const world = Object.freeze({
+  nFeatures: 20, dIn: 10, probability: 0.05, correlation: 0, meanMagnitude: 1, stdMagnitude: 0, orthogonalize: 200, rows: 20_000, seed: 0,
+});
+
+/** @type {Readonly<import("./types.js").MatchSettings>} */
+const matchFeatures = Object.freeze({ foundActs: null, truthActs: null, signed: false });
+
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
-  coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches,
+  coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches, toyTrain, interference, toySample, world, matchFeatures,
 });

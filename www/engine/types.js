@@ -409,4 +409,74 @@
  *   hook: string, outHook: string, center: boolean, prependBos: boolean}} Spliced
  */
 
+/**
+ * @typedef {"relu-hidden" | "relu-output"} ToyModelName
+ * @typedef {"normal" | "uniform"} ToyValues  N(0, 1), or U(0, 1)
+ *
+ * @typedef {object} ToyTrainSettings
+ * @property {ToyModelName} model
+ * @property {number} nFeatures
+ * @property {number} nHidden
+ * @property {readonly number[]} probabilities  how often a feature is not 0; one instance is trained for each
+ * @property {number} importanceDecay  feature i counts importanceDecay^i in the loss
+ * @property {ToyValues | null} values
+ * @property {number} batchSize
+ * @property {number} steps
+ * @property {number} lr
+ * @property {number} seed  an instance depends on it and on its place in the list, not on the others
+ * @property {number} evalRows  rows of the fresh sample for `finalLoss`
+ * @property {readonly Record<string, TensorLike>[] | null} weights  to start from, one object for each instance
+ * @property {readonly TensorLike[] | null} batches  instead of random ones, [steps, batchSize, nFeatures] for each instance
+ *
+ * W_enc [nHidden, nFeatures] or W of the same shape, W_dec [nFeatures, nHidden] (of a tied model Wᵀ), b_enc [nHidden], b_dec [nFeatures].
+ * @typedef {{W_dec: Tensor, b_dec: Tensor, W_enc?: Tensor, b_enc?: Tensor, W?: Tensor}} ToyWeights
+ *
+ * @typedef {object} ToyInstance
+ * @property {number} probability
+ * @property {Float32Array} losses   before each step, on its batch
+ * @property {ToyWeights} weights
+ * @property {number} finalLoss      on a fresh sample
+ * @property {number} zeroLoss       of predicting 0, exactly
+ * @property {number} pcaLoss        of the best affine map through nHidden dimensions, exactly
+ * @property {number[]} norms        length of each row of W_dec
+ * @property {number[]} dimensionality  ‖W_i‖² / Σ_j (Ŵ_i · W_j)² of these rows: 1 for a feature alone, ½ in a pair, ⅖ in a pentagon
+ * @typedef {{instances: ToyInstance[], model: ToyModelName, seed: number}} ToyTrained
+ *
+ * @typedef {{sizes: readonly number[]}} InterferenceSettings
+ * @typedef {{features: number[], input: number[], output: number[], error: number, additive: number}} InterferenceExample
+ * @typedef {{size: number, example: InterferenceExample, subsets: number, mean: number, min: number, max: number, additive: number}} Interference
+ *
+ * @typedef {{instance: Pick<ToyInstance, "weights"> & {probability?: number} | null, model: ToyModelName, probability: number | null,
+ *   values: ToyValues | null, rows: number, seed: number}} ToySampleSettings
+ */
+
+/**
+ * @typedef {object} WorldSettings
+ * @property {number} nFeatures
+ * @property {number} dIn
+ * @property {number} probability   how often each feature fires
+ * @property {number} correlation   a feature fires where a normal variable is high; these correlate so much, every two of them
+ * @property {number} meanMagnitude  a feature that fires has the magnitude relu(N(mean, std²))
+ * @property {number} stdMagnitude
+ * @property {number} orthogonalize  steps that push random directions apart, SAELens's 200; 0 for none
+ * @property {number} rows
+ * @property {number} seed
+ *
+ * @typedef {object} MatchSettings
+ * @property {import("./acts.js").DeviceArray | TensorLike | null} foundActs  [rows, n], as sae.encode gives them
+ * @property {import("./acts.js").DeviceArray | TensorLike | null} truthActs  [rows, m]
+ * @property {boolean} signed  pair by cosine instead of |cosine|: for worlds with opposite directions
+ *
+ * `pairs` has as many entries as the smaller side has directions, in the order of the true ones. `latents` are SAELens's figures: each found
+ * feature against the nearest true one, the mean over all found.
+ * @typedef {{truth: number, found: number, cosine: number, f1?: number}} MatchedPair
+ * @typedef {object} Matching
+ * @property {number} mcc
+ * @property {number} meanMaxCosine  the mean over true directions of the largest cosine with any found one
+ * @property {number} uniqueness     how many true directions are the nearest of some found one, over how many were found
+ * @property {MatchedPair[]} pairs
+ * @property {number} [f1]           the mean of the pairs'
+ * @property {{precision: number, recall: number, f1: number, accuracy: number}} [latents]
+ */
+
 export {};
