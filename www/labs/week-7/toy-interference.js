@@ -13,7 +13,7 @@ import { TOY_KINDS, vectorText } from "./toy-models.js";
 import { toySnippets } from "./snippets-toy.js";
 
 /** @typedef {import("./toy-models.js").Run} Run */
-/** @typedef {import("../../engine/types.js").ToyInterference} Interference */
+/** @typedef {import("../../engine/types.js").Interference} Interference */
 /** @typedef {{runs: Run[], found: Interference[][]}} Value */
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
