@@ -97,12 +97,13 @@ export function decomposeStep(step) {
       const { sae, dSae, hook } = use(STEPS.train);
       const { threshold, k, seed, l2 } = values;
       const pairs = pairsIn(values.pairs);
-      const real = await contrastVectors(benchOf(context), { pairs, layer: index, prependBos, center, l2 });
+      const bench = benchOf(context);
+      const real = await contrastVectors(bench, { pairs, layer: index, prependBos, center, l2 });
       const length = acts.stats.withoutPosition0.medianNorm || acts.stats.all.medianNorm;
       const made = async (/** @type {string} */ key, /** @type {string} */ title, /** @type {Float32Array} */ vector) => ({
         key,
         title,
-        made: await decompose(sae, values.lengths === "row" ? atNorm(vector, length) : vector, { k, threshold }),
+        made: await decompose(bench, sae, values.lengths === "row" ? atNorm(vector, length) : vector, { k, threshold }),
       });
       const reads = [
         await made("random", "random, N(0, 1)", randomVector(shape[1], seed)),
@@ -110,7 +111,7 @@ export function decomposeStep(step) {
         await made("probe", "probe", real.probe.vector),
       ];
       return {
-        value: { reads, probe: { accuracy: real.probe.accuracy, heldOut: real.probe.heldOutAccuracy ?? null }, accuracyAlong: real.contrast.accuracyAlong, cosine: real.cosine, pairs: pairs.length, dSae, hook, threshold, seed },
+        value: { reads, probe: { accuracy: real.probe.accuracy, heldOut: real.probe.heldOut }, accuracyAlong: real.contrast.accuracyAlong, cosine: real.cosine, pairs: pairs.length, dSae, hook, threshold, seed },
       };
     },
 
