@@ -1,5 +1,6 @@
 //! The engine on the CPU against the reference numbers (`tests/reference/README.md`).
 
+mod analysis;
 mod architectures;
 mod by_hand;
 mod edits;

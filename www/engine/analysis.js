@@ -52,8 +52,8 @@ export class Analysis {
    *
    * @param {Sae} sae
    * @param {Acts} acts
-   * @param {Partial<import("./types.js").CoactivationSettings> & Control} [options]
-   * @returns {Promise<import("./types.js").Coactivation>}
+   * @param {Partial<import("./types-analysis.js").CoactivationSettings> & Control} [options]
+   * @returns {Promise<import("./types-analysis.js").Coactivation>}
    * @throws {import("./errors.js").LabError} LAB-EMPTY-INPUT when no feature is active often enough; LAB-BAD-SETTING when more than 4096 are
    */
   async coactivation(sae, acts, options) {
@@ -66,8 +66,8 @@ export class Analysis {
    *
    * @param {Sae} sae
    * @param {Acts} acts
-   * @param {Partial<import("./types.js").FeatureActsSettings> & Control} options  `features` are required
-   * @returns {Promise<import("./types.js").FeatureActs>}
+   * @param {Partial<import("./types-analysis.js").FeatureActsSettings> & Control} options  `features` are required
+   * @returns {Promise<import("./types-analysis.js").FeatureActs>}
    */
   async featureActs(sae, acts, options) {
     const { settings, control } = take("featureActs", defaults.featureActs, options, ["signal", "onProgress"]);
@@ -81,8 +81,8 @@ export class Analysis {
    *
    * @param {Sae} sae
    * @param {Acts} acts
-   * @param {Partial<import("./types.js").PerTokenSettings> & Control} [options]
-   * @returns {Promise<import("./types.js").PerToken>}
+   * @param {Partial<import("./types-analysis.js").PerTokenSettings> & Control} [options]
+   * @returns {Promise<import("./types-analysis.js").PerToken>}
    */
   async perToken(sae, acts, options) {
     const { settings, control } = take("perToken", defaults.perToken, options, ["signal", "onProgress"]);
@@ -95,8 +95,8 @@ export class Analysis {
    *
    * @param {Sae} saeA
    * @param {Sae} saeB
-   * @param {Partial<import("./types.js").MatchingSettings> & Control} [options]
-   * @returns {Promise<import("./types.js").Matching>}
+   * @param {Partial<import("./types-analysis.js").MatchingSettings> & Control} [options]
+   * @returns {Promise<import("./types-analysis.js").Matching>}
    */
   async matching(saeA, saeB, options) {
     const { settings, control } = take("matching", defaults.matching, options, ["signal", "onProgress"]);
@@ -109,8 +109,8 @@ export class Analysis {
    * @param {Sae} sae
    * @param {Acts} positive
    * @param {Acts} negative
-   * @param {Partial<import("./types.js").ConceptsSettings> & Control} [options]
-   * @returns {Promise<import("./types.js").Concepts>}
+   * @param {Partial<import("./types-analysis.js").ConceptsSettings> & Control} [options]
+   * @returns {Promise<import("./types-analysis.js").Concepts>}
    */
   async concepts(sae, positive, negative, options) {
     const { settings, control } = take("concepts", defaults.concepts, options, ["signal", "onProgress"]);
@@ -122,8 +122,8 @@ export class Analysis {
    *
    * @param {Acts} positive
    * @param {Acts} negative
-   * @param {Partial<import("./types.js").ContrastSettings> & Control} [options]
-   * @returns {Promise<import("./types.js").Contrast>}
+   * @param {Partial<import("./types-analysis.js").ContrastSettings> & Control} [options]
+   * @returns {Promise<import("./types-analysis.js").Contrast>}
    */
   async contrast(positive, negative, options) {
     const { settings, control } = take("contrast", defaults.contrast, options, ["signal", "onProgress"]);
@@ -136,8 +136,8 @@ export class Analysis {
    *
    * @param {Acts} positive
    * @param {Acts} negative
-   * @param {Partial<import("./types.js").ProbeSettings> & Control} [options]
-   * @returns {Promise<import("./types.js").Probe>}
+   * @param {Partial<import("./types-analysis.js").ProbeSettings> & Control} [options]
+   * @returns {Promise<import("./types-analysis.js").Probe>}
    */
   async probe(positive, negative, options) {
     const { settings, control } = take("probe", defaults.probe, options, ["signal", "onProgress"]);
@@ -149,8 +149,8 @@ export class Analysis {
    *
    * @param {Sae} sae
    * @param {import("./types.js").Numbers} vector  dIn numbers
-   * @param {Partial<import("./types.js").DecomposeSettings> & {signal?: AbortSignal}} [options]
-   * @returns {Promise<import("./types.js").Decomposition>}
+   * @param {Partial<import("./types-analysis.js").DecomposeSettings> & {signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./types-analysis.js").Decomposition>}
    */
   async decompose(sae, vector, options) {
     const { settings, control } = take("decompose", defaults.decompose, options, ["signal"]);

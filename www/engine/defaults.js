@@ -138,28 +138,28 @@ const examples = Object.freeze({ feature: null, k: 10, skipPosition0: false, con
 /** @type {Readonly<import("./types.js").HeatmapSettings>} */
 const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 10, skipPosition0: false, features: null });
 
-/** @type {Readonly<import("./types.js").CoactivationSettings>} */
+/** @type {Readonly<import("./types-analysis.js").CoactivationSettings>} */
 const coactivation = Object.freeze({ minFrequency: 0.01, pairs: 10, skipPosition0: false, matrixUpTo: 100 });
 
-/** `features` have to be given. @type {Readonly<import("./types.js").FeatureActsSettings>} */
+/** `features` have to be given. @type {Readonly<import("./types-analysis.js").FeatureActsSettings>} */
 const featureActs = Object.freeze({ features: null, skipPosition0: false });
 
-/** @type {Readonly<import("./types.js").PerTokenSettings>} */
+/** @type {Readonly<import("./types-analysis.js").PerTokenSettings>} */
 const perToken = Object.freeze({ k: 3 });
 
-/** @type {Readonly<import("./types.js").MatchingSettings>} */
+/** @type {Readonly<import("./types-analysis.js").MatchingSettings>} */
 const matching = Object.freeze({ k: 3 });
 
-/** @type {Readonly<import("./types.js").ConceptsSettings>} */
+/** @type {Readonly<import("./types-analysis.js").ConceptsSettings>} */
 const concepts = Object.freeze({ k: 20, per: "token", minFrequency: 0, skipPosition0: true });
 
-/** @type {Readonly<import("./types.js").ContrastSettings>} */
+/** @type {Readonly<import("./types-analysis.js").ContrastSettings>} */
 const contrast = Object.freeze({ skipPosition0: true });
 
-/** @type {Readonly<import("./types.js").ProbeSettings>} */
+/** @type {Readonly<import("./types-analysis.js").ProbeSettings>} */
 const probe = Object.freeze({ l2: 1, standardize: true, folds: 5, skipPosition0: true });
 
-/** @type {Readonly<import("./types.js").DecomposeSettings>} */
+/** @type {Readonly<import("./types-analysis.js").DecomposeSettings>} */
 const decompose = Object.freeze({ k: 5, threshold: 0.1 });
 
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
@@ -225,5 +225,6 @@ const matchFeatures = Object.freeze({ foundActs: null, truthActs: null, signed: 
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
-  coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches, toyTrain, interference, toySample, world, matchFeatures,
+  coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches,
+  toyTrain, interference, toySample, world, matchFeatures,
 });
