@@ -59,7 +59,7 @@ export function interpretationStep(step) {
     fields: () => [],
 
     async run({ use }) {
-      /** @type {Awaited<ReturnType<import("../work/corpus-examples.js").maxActivating>>} */ const found = use(STEPS.examples);
+      /** @type {Awaited<ReturnType<typeof import("../work/corpus-examples.js").maxActivating>>} */ const found = use(STEPS.examples);
       const all = /** @type {import("./load.js").Value} */ (use(STEPS.load)).tokens.flatMap(({ raw }) => raw);
       const value = {
         feature: found.feature,

@@ -137,7 +137,7 @@ export function splittingStep(step) {
   };
 }
 
-/** Features of the smaller one with those of the larger whose nearest they are. @param {import("../../engine/types.js").Matching} match @param {number} threshold @returns {Family[]} most relatives first */
+/** Features of the smaller one with those of the larger whose nearest they are. @param {import("../../engine/types-analysis.js").Matching} match @param {number} threshold @returns {Family[]} most relatives first */
 function familiesOf({ features, best }, threshold) {
   /** @type {Map<number, Family>} */ const found = new Map();
   best.forEach((cosine, feature) => {
