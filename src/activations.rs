@@ -1,5 +1,6 @@
 //! A data set of activations that stays on the device.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use burn::tensor::Tensor;
@@ -28,6 +29,19 @@ pub struct RandomSequences {
     pub length: usize,
     /// First and last id that may occur.
     pub ids: (u32, u32),
+}
+
+/// What to run: a text, or token ids as they are, without BOS.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    Text(&'a str),
+    Ids(&'a [u32]),
+}
+
+impl<'a> From<&'a String> for Source<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -103,16 +117,19 @@ pub(crate) const TOKENS_PER_PASS: usize = 512;
 
 /// Runs the texts, then the random sequences, and keeps the activations at one hook. Texts longer
 /// than the context are cut into parts of its length, each with its own BOS.
-pub async fn collect(
+pub async fn collect<'a, T>(
     model: &Gpt2,
     tokenizer: &Tokenizer,
-    texts: &[String],
+    texts: &'a [T],
     settings: &CollectSettings,
     pause: &impl Checkpoint,
-) -> Result<Activations> {
+) -> Result<Activations>
+where
+    &'a T: Into<Source<'a>>,
+{
     let width = settings.point.vector_width(&model.config)?;
     let mut rng = Rng::new(settings.seed);
-    let mut sequences = text_sequences(tokenizer, texts, settings, model.config.n_ctx)?;
+    let mut sequences = text_sequences(tokenizer, texts.iter().map(Into::into), settings, model.config.n_ctx)?;
     if let Some(random) = settings.random {
         sequences.extend(random_sequences(random, &model.config, &mut rng)?);
     }
@@ -173,12 +190,19 @@ pub(crate) fn parts(ids: &[u32], bos: Option<u32>, length: usize) -> impl Iterat
     ids.chunks((length - usize::from(bos.is_some())).max(1)).map(move |part| bos.into_iter().chain(part.iter().copied()).collect())
 }
 
-fn text_sequences(tokenizer: &Tokenizer, texts: &[String], settings: &CollectSettings, n_ctx: usize) -> Result<Vec<Sequence>> {
-    let bos = settings.prepend_bos.then_some(tokenizer.end_of_text);
+fn text_sequences<'a>(
+    tokenizer: &Tokenizer,
+    texts: impl Iterator<Item = Source<'a>>,
+    settings: &CollectSettings,
+    n_ctx: usize,
+) -> Result<Vec<Sequence>> {
     let mut left = settings.max_tokens.unwrap_or(usize::MAX);
     let mut sequences = Vec::new();
-    for (text, content) in texts.iter().enumerate() {
-        let ids = tokenizer.encode(content, false)?;
+    for (text, source) in texts.enumerate() {
+        let (ids, bos) = match source {
+            Source::Text(content) => (Cow::from(tokenizer.encode(content, false)?), settings.prepend_bos.then_some(tokenizer.end_of_text)),
+            Source::Ids(ids) => (Cow::from(ids), None),
+        };
         let ids = &ids[..ids.len().min(left)];
         left -= ids.len();
         sequences.extend(parts(ids, bos, n_ctx).map(|ids| Sequence { text: text as i32, ids }));

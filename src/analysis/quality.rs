@@ -17,12 +17,12 @@ use serde::Serialize;
 pub use self::figures::Figures;
 use self::figures::{PER_ROW, Spread, figures};
 use super::density::{Histogram, Latents};
-use super::rows_per_pass;
+use super::passes::{rows_per_pass, select};
 use crate::activations::{Activations, Origin};
 use crate::error::{LabError, Result, code};
 use crate::progress::{Checkpoint, Progress};
 use crate::sae::Inference;
-use crate::tensors::{read, upload_indices};
+use crate::tensors::read;
 
 #[derive(Default)]
 pub struct QualitySettings<'a> {
@@ -166,10 +166,6 @@ impl Sums {
         self.max = self.max.clone().max_pair(f.max_dim(0));
         residual
     }
-}
-
-fn select(data: &Tensor<2>, rows: &[u32]) -> Tensor<2> {
-    data.clone().select(0, upload_indices(rows, [rows.len()], &data.device()))
 }
 
 /// `[1, width]`; sums of passes, then their sum: f32's error grows with the length of each alone.

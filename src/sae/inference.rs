@@ -78,11 +78,24 @@ impl Inference {
     /// `x` with feature `feature` multiplied by `factor`, the SAE's error kept:
     /// `x + output(changed features) − output(features)`.
     pub fn scale_feature(&self, x: Tensor<2>, feature: usize, factor: f32) -> Tensor<2> {
+        let features = self.encode(x.clone());
+        let changed = self.scaled(features.clone(), feature, factor);
+        x.clone() + self.output(changed, x.clone()) - self.output(features, x)
+    }
+
+    /// What the SAE makes of `x` with feature `feature` multiplied by `factor`, its error left out:
+    /// `output(changed features)`. With a factor of 1 that is not `x` but its reconstruction.
+    pub fn decode_scaled(&self, x: Tensor<2>, feature: usize, factor: f32) -> Tensor<2> {
+        let changed = self.scaled(self.encode(x.clone()), feature, factor);
+        self.output(changed, x)
+    }
+
+    /// The features with one of them multiplied by `factor`.
+    fn scaled(&self, features: Tensor<2>, feature: usize, factor: f32) -> Tensor<2> {
         let mut factors = vec![1.0; self.d_sae()];
         factors[feature] = factor;
-        let features = self.encode(x.clone());
-        let changed = features.clone() * upload(factors, [1, self.d_sae()], &x.device());
-        x.clone() + self.output(changed, x.clone()) - self.output(features, x)
+        let factors = upload(factors, [1, self.d_sae()], &features.device());
+        features * factors
     }
 
     /// The output in the activations' own units from features of the rows `x`, which may have been

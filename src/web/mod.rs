@@ -3,6 +3,7 @@
 //! Every method is async and may interleave with others at checkpoints. Options are plain objects;
 //! their defaults live in `www/engine/defaults.js`.
 
+mod analysis;
 mod convert;
 mod files;
 mod loss;
@@ -18,14 +19,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor};
-use js_sys::{Float32Array, Function, Int32Array, Object, Uint32Array};
+use js_sys::{Array, Float32Array, Function, Int32Array, Object, Uint32Array};
 use wasm_bindgen::prelude::*;
 
 use self::convert::{JsCheckpoint, from_js, set, tensor_to_js, to_js, tokens_to_js};
 use self::objects::{Collected, Model, Objects, Stored};
 use self::options::{self as opt, Input};
 use crate::activations::collect;
-use crate::analysis;
+use crate::analysis as analyses;
 use crate::device::{self, Processor};
 use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{self, Config, Gpt2, HookPoint, Hooks, LogitsWanted};
@@ -102,6 +103,9 @@ impl Lab {
         for edit in options.edits {
             hooks.edits.push(edit.into_edit(config, &self.device)?);
         }
+        for steer in &options.steer {
+            hooks.edits.push(self.steering(steer, config)?);
+        }
         let wanted = match (options.logits.as_str(), options.top_k) {
             ("all", _) => LogitsWanted::All,
             ("last", _) => LogitsWanted::Last,
@@ -158,11 +162,13 @@ impl Lab {
         Ok(out.into())
     }
 
-    pub async fn collect(&self, model_id: u32, options: JsValue, checkpoint: Function) -> JsResult {
-        let model = self.model(model_id)?;
+    /// `texts` are texts and lists of token ids.
+    pub async fn collect(&self, model: u32, texts: Array, options: JsValue, checkpoint: Function) -> JsResult {
+        let model = self.model(model)?;
+        let texts = texts.iter().map(Input::from_js).collect::<Result<Vec<_>>>()?;
         let options: opt::Collect = from_js(options)?;
         let settings = options.settings(&model.gpt2.config)?;
-        let acts = collect(&model.gpt2, &model.tokenizer, &options.texts, &settings, &JsCheckpoint(checkpoint)).await?;
+        let acts = collect(&model.gpt2, &model.tokenizer, &texts, &settings, &JsCheckpoint(checkpoint)).await?;
         let stats = acts.stats().await?;
         let out = Object::new();
         set(&out, "shape", to_js(&[acts.rows(), acts.width()])?);
@@ -262,7 +268,7 @@ impl Lab {
         let options: opt::TopFeatures = from_js(options)?;
         let k = opt::whole("k", options.k)?;
         let order = opt::order(&options.by)?;
-        let top = analysis::top_features(&sae, &collected.acts, k, order, options.skip_position0, &JsCheckpoint(checkpoint)).await?;
+        let top = analyses::top_features(&sae, &collected.acts, k, order, options.skip_position0, &JsCheckpoint(checkpoint)).await?;
         Ok(to_js(&top)?)
     }
 
@@ -270,7 +276,7 @@ impl Lab {
         let sae = self.sae(sae)?.borrow().inference();
         let collected = self.collected(acts)?;
         let settings = from_js::<opt::Examples>(options)?.settings()?;
-        let found = analysis::examples(&sae, &collected.acts, &collected.tokenizer, &settings, &JsCheckpoint(checkpoint)).await?;
+        let found = analyses::examples(&sae, &collected.acts, &collected.tokenizer, &settings, &JsCheckpoint(checkpoint)).await?;
         Ok(to_js(&found)?)
     }
 
@@ -279,7 +285,7 @@ impl Lab {
         let sae = self.sae(sae)?.borrow().inference();
         let options: opt::Heatmap = from_js(options)?;
         let ids = Input::from_js(text)?.ids(&model.tokenizer, options.prepend_bos)?;
-        let map = analysis::heatmap(&model.gpt2, &sae, &ids, &options.settings(&model.gpt2.config)?).await?;
+        let map = analyses::heatmap(&model.gpt2, &sae, &ids, &options.settings(&model.gpt2.config)?).await?;
         let out = tokens_to_js(&model.tokenizer, &ids)?;
         set(&out, "shape", to_js(&[map.features.len(), map.positions])?);
         set(&out, "features", to_js(&map.features)?);
@@ -356,11 +362,14 @@ impl Lab {
                 let sae = self.sae(sae)?;
                 let (sae, transcoder) = (sae.borrow().inference(), sae.borrow().config.transcoder);
                 let feature = opt::whole("feature", steer.feature.unwrap_or(f64::NAN))?;
-                if steer.direction == "scale" {
-                    check_setting(!transcoder, "direction", "\"scale\"", "another for a transcoder, whose output belongs to another hook")?;
+                if let "scale" | "scale-decode" = steer.direction.as_str() {
+                    check_setting(!transcoder, "direction", &steer.direction, "another for a transcoder, whose output belongs to another hook")?;
                     sae::check_feature(feature, sae.d_sae())?;
                     sae.check_width(point.vector_width(config)?)?;
-                    gpt2::EditKind::Map(Rc::new(move |x| sae.scale_feature(x, feature, strength as f32)))
+                    let (factor, keep_error) = (strength as f32, steer.direction == "scale");
+                    gpt2::EditKind::Map(Rc::new(move |x| {
+                        if keep_error { sae.scale_feature(x, feature, factor) } else { sae.decode_scaled(x, feature, factor) }
+                    }))
                 } else {
                     let direction = sae::direction(&sae, feature, opt::direction(&steer.direction)?)?;
                     gpt2::EditKind::Add((direction * strength).reshape([sae.d_out()]))

@@ -213,7 +213,7 @@ fn the_sample_prompts_activations_and_what_features_respond_to() {
     }
     for theirs in run["examples"].as_array().unwrap() {
         let feature = theirs["feature"].as_u64().unwrap() as usize;
-        let settings = ExamplesSettings { feature, k: 10, skip_position_0: false, context: 3 };
+        let settings = ExamplesSettings { feature, k: 10, context: 3, ..Default::default() };
         let ours = block_on(examples(&sae, &acts, &tokenizer, &settings, &Uninterrupted)).unwrap();
         assert_eq!(ours.active as u64, theirs["active"].as_u64().unwrap());
         assert_eq!(ours.examples.len(), theirs["examples"].as_array().unwrap().len());

@@ -1,12 +1,13 @@
 // @ts-check
 import { defaults } from "./defaults.js";
 import { idOf } from "./handles.js";
-import { toIds, toInput, toList, toText } from "./inputs.js";
+import { toIds, toInput, toList, toSample, toText, toVector } from "./inputs.js";
 import { take } from "./options.js";
 import { required } from "./sae.js";
 
 /** @typedef {import("./types.js").Control} Control */
 /** @typedef {import("./sae.js").Sae} Sae */
+/** @typedef {import("./acts.js").Acts} Acts */
 
 /** Questions about what an SAE has learnt, as `lab.analysis`. The answers are plain numbers and texts. */
 export class Analysis {
@@ -21,27 +22,138 @@ export class Analysis {
    * The features that are most active over a set of activations.
    *
    * @param {Sae} sae
-   * @param {import("./acts.js").Acts} acts
+   * @param {Acts} acts
    * @param {Partial<import("./types.js").TopFeaturesSettings> & Control} [options]
    * @returns {Promise<import("./types.js").TopFeatures>}
    */
   async topFeatures(sae, acts, options) {
     const { settings, control } = take("topFeatures", defaults.topFeatures, options, ["signal", "onProgress"]);
-    return this.#call("topFeatures", [this.#sae(sae), idOf(acts, this.#client, "acts"), settings], control);
+    return this.#call("topFeatures", [...this.#saeAndActs(sae, acts), settings], control);
   }
 
   /**
    * The rows on which one feature is most active, with the tokens around each.
    *
    * @param {Sae} sae
-   * @param {import("./acts.js").Acts} acts
+   * @param {Acts} acts
    * @param {Partial<import("./types.js").ExamplesSettings> & Control} options  `feature` is required
    * @returns {Promise<import("./types.js").Examples>}
    */
   async examples(sae, acts, options) {
     const { settings, control } = take("examples", defaults.examples, options, ["signal", "onProgress"]);
     required("examples", "feature", settings.feature);
-    return this.#call("examples", [this.#sae(sae), idOf(acts, this.#client, "acts"), settings], control);
+    const sent = { ...settings, sample: toSample("examples", settings.sample) };
+    return this.#call("examples", [...this.#saeAndActs(sae, acts), sent], control);
+  }
+
+  /**
+   * Which features are active together: the most and the least correlated pairs.
+   *
+   * @param {Sae} sae
+   * @param {Acts} acts
+   * @param {Partial<import("./types.js").CoactivationSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Coactivation>}
+   * @throws {import("./errors.js").LabError} LAB-EMPTY-INPUT when no feature is active often enough; LAB-BAD-SETTING when more than 4096 are
+   */
+  async coactivation(sae, acts, options) {
+    const { settings, control } = take("coactivation", defaults.coactivation, options, ["signal", "onProgress"]);
+    return this.#call("coactivation", [...this.#saeAndActs(sae, acts), settings], control);
+  }
+
+  /**
+   * What some features are on every row: columns of the encoded data set.
+   *
+   * @param {Sae} sae
+   * @param {Acts} acts
+   * @param {Partial<import("./types.js").FeatureActsSettings> & Control} options  `features` are required
+   * @returns {Promise<import("./types.js").FeatureActs>}
+   */
+  async featureActs(sae, acts, options) {
+    const { settings, control } = take("featureActs", defaults.featureActs, options, ["signal", "onProgress"]);
+    required("featureActs", "features", settings.features);
+    const sent = { ...settings, features: [...toIds("featureActs", "number in “features”", settings.features)] };
+    return this.#call("featureActs", [...this.#saeAndActs(sae, acts), sent], control);
+  }
+
+  /**
+   * The strongest features of every row, and how many are active there.
+   *
+   * @param {Sae} sae
+   * @param {Acts} acts
+   * @param {Partial<import("./types.js").PerTokenSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").PerToken>}
+   */
+  async perToken(sae, acts, options) {
+    const { settings, control } = take("perToken", defaults.perToken, options, ["signal", "onProgress"]);
+    return this.#call("perToken", [...this.#saeAndActs(sae, acts), settings], control);
+  }
+
+  /**
+   * For each feature of the second SAE the features of the first that point most in its direction: how features split. Numbers
+   * of different SAEs have nothing to do with each other.
+   *
+   * @param {Sae} saeA
+   * @param {Sae} saeB
+   * @param {Partial<import("./types.js").MatchingSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Matching>}
+   */
+  async matching(saeA, saeB, options) {
+    const { settings, control } = take("matching", defaults.matching, options, ["signal", "onProgress"]);
+    return this.#call("matching", [this.#sae(saeA), this.#sae(saeB), settings], control);
+  }
+
+  /**
+   * Features ranked by how well each alone tells positive from negative activations.
+   *
+   * @param {Sae} sae
+   * @param {Acts} positive
+   * @param {Acts} negative
+   * @param {Partial<import("./types.js").ConceptsSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Concepts>}
+   */
+  async concepts(sae, positive, negative, options) {
+    const { settings, control } = take("concepts", defaults.concepts, options, ["signal", "onProgress"]);
+    return this.#call("concepts", [this.#sae(sae), ...this.#twoActs(positive, negative), settings], control);
+  }
+
+  /**
+   * The direction from negative to positive activations: the difference of their means. For `steer`, or to be decomposed.
+   *
+   * @param {Acts} positive
+   * @param {Acts} negative
+   * @param {Partial<import("./types.js").ContrastSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Contrast>}
+   */
+  async contrast(positive, negative, options) {
+    const { settings, control } = take("contrast", defaults.contrast, options, ["signal", "onProgress"]);
+    return this.#call("contrast", [...this.#twoActs(positive, negative), settings], control);
+  }
+
+  /**
+   * A linear probe that tells positive from negative activations: logistic regression. `onProgress`: {phase: "analyse", done,
+   * total} in fits, of all rows and of all but each fold.
+   *
+   * @param {Acts} positive
+   * @param {Acts} negative
+   * @param {Partial<import("./types.js").ProbeSettings> & Control} [options]
+   * @returns {Promise<import("./types.js").Probe>}
+   */
+  async probe(positive, negative, options) {
+    const { settings, control } = take("probe", defaults.probe, options, ["signal", "onProgress"]);
+    return this.#call("probe", [...this.#twoActs(positive, negative), settings], control);
+  }
+
+  /**
+   * What an SAE makes of a direction: the features it is encoded as, and the decoder rows that point its way.
+   *
+   * @param {Sae} sae
+   * @param {import("./types.js").Numbers} vector  dIn numbers
+   * @param {Partial<import("./types.js").DecomposeSettings> & {signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./types.js").Decomposition>}
+   */
+  async decompose(sae, vector, options) {
+    const { settings, control } = take("decompose", defaults.decompose, options, ["signal"]);
+    return this.#call("decompose", [this.#sae(sae), toVector("decompose", "vector", vector), settings], control);
   }
 
   /**
@@ -66,7 +178,7 @@ export class Analysis {
    * latent; with and without position 0. `onProgress`: {phase: "analyse", done, total} in rows.
    *
    * @param {Sae} sae
-   * @param {import("./acts.js").Acts} acts
+   * @param {Acts} acts
    * @param {Partial<import("./types.js").QualitySettings> & Control} [options]  a transcoder needs `target`
    * @returns {Promise<import("./types.js").Quality>}
    */
@@ -74,7 +186,7 @@ export class Analysis {
     const { settings, control } = take("quality", defaults.quality, options, ["signal", "onProgress"]);
     const { target, ...sent } = settings;
     const targetId = target === null ? null : idOf(target, this.#client, "acts");
-    return this.#call("quality", [this.#sae(sae), idOf(acts, this.#client, "acts"), targetId, sent], control);
+    return this.#call("quality", [...this.#saeAndActs(sae, acts), targetId, sent], control);
   }
 
   /**
@@ -94,6 +206,22 @@ export class Analysis {
     const sent = { ...settings, withoutFeatures: [...toIds("spliced", "number in “withoutFeatures”", settings.withoutFeatures)] };
     const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
     return this.#call("spliced", [...ids, given.map((text) => toInput("spliced", text)), sent], control);
+  }
+
+  /**
+   * @param {unknown} sae
+   * @param {unknown} acts
+   */
+  #saeAndActs(sae, acts) {
+    return [this.#sae(sae), idOf(acts, this.#client, "acts")];
+  }
+
+  /**
+   * @param {unknown} positive
+   * @param {unknown} negative
+   */
+  #twoActs(positive, negative) {
+    return [positive, negative].map((acts) => idOf(acts, this.#client, "acts"));
   }
 
   /** @param {unknown} sae */

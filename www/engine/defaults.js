@@ -18,6 +18,7 @@ const run = Object.freeze({
   center: true,
   logits: "last",
   edits: Object.freeze(/** @type {import("./types.js").Edit[]} */ ([])),
+  steer: Object.freeze(/** @type {import("./types.js").Steer[]} */ ([])),
   topK: 0,
 });
 
@@ -37,7 +38,7 @@ const generate = Object.freeze({
   steer: Object.freeze(/** @type {import("./types.js").Steer[]} */ ([])),
 });
 
-/** One entry of `generate`'s `steer`, beside its vector or its SAE and feature. */
+/** One entry of `steer` of `generate` and `run`, beside its vector or its SAE and feature. */
 const steer = Object.freeze({
   hook: HOOK,
   strength: 5,
@@ -132,10 +133,34 @@ const loss = Object.freeze({ l1: 5e-4, target: null, dead: Object.freeze(/** @ty
 const topFeatures = Object.freeze({ k: 20, skipPosition0: false, by: "score" });
 
 /** `feature` has to be given. @type {Readonly<import("./types.js").ExamplesSettings>} */
-const examples = Object.freeze({ feature: null, k: 10, skipPosition0: false, context: 5 });
+const examples = Object.freeze({ feature: null, k: 10, skipPosition0: false, context: 5, threshold: 0, order: "activation", sample: null });
 
 /** @type {Readonly<import("./types.js").HeatmapSettings>} */
 const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 10, skipPosition0: false, features: null });
+
+/** @type {Readonly<import("./types.js").CoactivationSettings>} */
+const coactivation = Object.freeze({ minFrequency: 0.01, pairs: 10, skipPosition0: false, matrixUpTo: 100 });
+
+/** `features` have to be given. @type {Readonly<import("./types.js").FeatureActsSettings>} */
+const featureActs = Object.freeze({ features: null, skipPosition0: false });
+
+/** @type {Readonly<import("./types.js").PerTokenSettings>} */
+const perToken = Object.freeze({ k: 3 });
+
+/** @type {Readonly<import("./types.js").MatchingSettings>} */
+const matching = Object.freeze({ k: 3 });
+
+/** @type {Readonly<import("./types.js").ConceptsSettings>} */
+const concepts = Object.freeze({ k: 20, per: "token", minFrequency: 0, skipPosition0: true });
+
+/** @type {Readonly<import("./types.js").ContrastSettings>} */
+const contrast = Object.freeze({ skipPosition0: true });
+
+/** @type {Readonly<import("./types.js").ProbeSettings>} */
+const probe = Object.freeze({ l2: 1, standardize: true, folds: 5, skipPosition0: true });
+
+/** @type {Readonly<import("./types.js").DecomposeSettings>} */
+const decompose = Object.freeze({ k: 5, threshold: 0.1 });
 
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
 const direction = Object.freeze({ feature: null, kind: "decode-one-hot-unit" });
@@ -166,5 +191,5 @@ const spliced = Object.freeze({
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
-  quality, spliced, save, mismatches,
+  coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches,
 });

@@ -54,6 +54,17 @@ export function toTexts(method, texts) {
 
 /**
  * @param {string} method
+ * @param {unknown} texts  one string, or a list of strings and lists of token ids
+ * @returns {(string | Uint32Array)[]}
+ * @throws {LabError} LAB-BAD-TEXT, or LAB-BAD-SETTING for an id that is no whole number from 0 on
+ */
+export function toTextsOrIds(method, texts) {
+  if (!Array.isArray(texts)) return toTexts(method, texts);
+  return texts.map((text, index) => (typeof text === "string" ? toText(method, text, `text ${index}`) : toInput(method, text)));
+}
+
+/**
+ * @param {string} method
  * @param {unknown} input  a text, or token ids
  * @returns {string | Uint32Array}
  * @throws {LabError} LAB-BAD-TEXT, or LAB-BAD-SETTING for an id that is no whole number from 0 on
@@ -169,6 +180,17 @@ export function toRandomSequences(method, value) {
   const given = fields(method, "randomSequences", value, `{${names.join(", ")}}`, names);
   const numbers = Object.fromEntries(names.map((name) => [name, whole(method, `randomSequences.${name}`, given[name])]));
   return /** @type {{count: number, length: number, minId: number, maxId: number}} */ (numbers);
+}
+
+/**
+ * @param {string} method
+ * @param {unknown} value
+ * @returns {{count: number, seed: number} | null}
+ */
+export function toSample(method, value) {
+  if (value === null) return null;
+  const { count, seed } = fields(method, "sample", value, "{count, seed}", ["count", "seed"]);
+  return { count: whole(method, "sample.count", count), seed: whole(method, "sample.seed", seed ?? 0) };
 }
 
 /** The tensors of an SAE, by SAELens's names. */

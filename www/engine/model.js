@@ -2,7 +2,7 @@
 import { Acts } from "./acts.js";
 import { defaults } from "./defaults.js";
 import { idOf, register, release } from "./handles.js";
-import { fields, toEdits, toInput, toList, toName, toNames, toPositions, toRandomSequences, toText, toTexts, toVector } from "./inputs.js";
+import { fields, toEdits, toInput, toList, toName, toNames, toPositions, toRandomSequences, toText, toTextsOrIds, toVector } from "./inputs.js";
 import { bad, take, whole } from "./options.js";
 import { shielded } from "./progress.js";
 
@@ -53,7 +53,7 @@ export class Model {
    */
   async run(input, options) {
     const { settings, control } = take("run", defaults.run, options, ["signal", "onProgress"]);
-    const sent = { ...settings, hooks: toNames("run", settings.hooks), edits: toEdits("run", settings.edits) };
+    const sent = { ...settings, hooks: toNames("run", settings.hooks), edits: toEdits("run", settings.edits), steer: this.#toSteer("run", settings.steer) };
     return this.#call("run", [toInput("run", input), sent], { signal: control.signal, onStep: control.onProgress }).result;
   }
 
@@ -68,7 +68,7 @@ export class Model {
   async generate(prompt, options) {
     const { settings, control } = take("generate", defaults.generate, options, ["signal", "onProgress", "onToken"]);
     const { onToken, onProgress } = control;
-    const sent = { ...settings, steer: this.#toSteer(settings.steer) };
+    const sent = { ...settings, steer: this.#toSteer("generate", settings.steer) };
     /** @param {any} step */
     const onStep = (step) => {
       if ("token" in step) shielded(onToken, { id: step.id, token: step.token, text: step.text });
@@ -82,14 +82,14 @@ export class Model {
    * Runs the model over texts (and random token sequences, if wanted) and keeps one hook's activations on the
    * device. `onProgress`: {phase: "collect", done, total} in sequences.
    *
-   * @param {string | readonly string[]} texts
+   * @param {string | readonly import("./types.js").TextOrIds[]} texts  lists of token ids are run as they are, without BOS
    * @param {Partial<import("./types.js").CollectSettings> & Control} [options]
    * @returns {Promise<Acts>}
    */
   async collect(texts = [], options) {
     const { settings, control } = take("collect", defaults.collect, options, ["signal", "onProgress"]);
-    const sent = { ...settings, texts: toTexts("collect", texts), randomSequences: toRandomSequences("collect", settings.randomSequences) };
-    return new Acts(this.#client, await this.#call("collect", [sent], { signal: control.signal, onStep: control.onProgress }).result);
+    const sent = { ...settings, randomSequences: toRandomSequences("collect", settings.randomSequences) };
+    return new Acts(this.#client, await this.#call("collect", [toTextsOrIds("collect", texts), sent], { signal: control.signal, onStep: control.onProgress }).result);
   }
 
   /** Takes the model off the device. A second call does nothing. @returns {Promise<void>} */
@@ -106,18 +106,21 @@ export class Model {
     return this.#client.call(method, [idOf(this, this.#client, "model"), ...args], watchers);
   }
 
-  /** @param {unknown} entries */
-  #toSteer(entries) {
-    return toList("generate", "steer", entries).map((entry) => {
-      const given = fields("generate", "steer", entry, "{hook, vector, strength} or {hook, sae, feature, strength}", ["vector", "sae", "feature", ...Object.keys(defaults.steer)]);
+  /**
+   * @param {string} method
+   * @param {unknown} entries
+   */
+  #toSteer(method, entries) {
+    return toList(method, "steer", entries).map((entry) => {
+      const given = fields(method, "steer", entry, "{hook, vector, strength} or {hook, sae, feature, strength}", ["vector", "sae", "feature", ...Object.keys(defaults.steer)]);
       if ((given.vector === undefined) === (given.sae === undefined)) {
-        throw bad("generate: an entry of “steer” needs either “vector”, or “sae” and “feature”.", "Give exactly one of the two.");
+        throw bad(`${method}: an entry of “steer” needs either “vector”, or “sae” and “feature”.`, "Give exactly one of the two.");
       }
       const { vector, sae, feature, ...rest } = given;
-      const { settings } = take("generate, steer", defaults.steer, rest);
-      const common = { hook: toName("generate", settings.hook), strength: settings.strength, ...toPositions("generate", settings.positions) };
-      if (vector !== undefined) return { ...common, vector: toVector("generate", "vector", vector) };
-      return { ...common, sae: idOf(sae, this.#client, "sae"), feature: whole("generate", "feature", feature), direction: settings.direction };
+      const { settings } = take(`${method}, steer`, defaults.steer, rest);
+      const common = { hook: toName(method, settings.hook), strength: settings.strength, ...toPositions(method, settings.positions) };
+      if (vector !== undefined) return { ...common, vector: toVector(method, "vector", vector) };
+      return { ...common, sae: idOf(sae, this.#client, "sae"), feature: whole(method, "feature", feature), direction: settings.direction };
     });
   }
 }

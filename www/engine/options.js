@@ -5,7 +5,7 @@ import { LabError } from "./errors.js";
 const FRACTIONS = new Set([
   "temperature", "topP", "frequencyPenalty", "lr", "l1", "beta1", "beta2", "eps", "strength",
   "k", "topkThresholdLr", "jumpreluInitThreshold", "jumpreluBandwidth", "jumpreluTanhScale", "jumpreluTargetL0", "preActLossCoefficient", "auxKCoefficient",
-  "lrEnd", "gradientClip", "resampleScale", "heldOut",
+  "lrEnd", "gradientClip", "resampleScale", "heldOut", "threshold", "minFrequency", "l2",
 ]);
 /** Options without a default value that are numbers when they are given. */
 const OPTIONAL_NUMBERS = new Set(["topK", "topP", "maxTokens", "dIn", "dOut", "dSae", "feature", "lrEnd", "gradientClip", "contextSize"]);

@@ -33,7 +33,7 @@ const panel = (name, label, summary = "…") =>
   h(
     "details",
     { class: "bar-panel", id: `panel-${name}`, name: "bar" },
-    h("summary", {}, label ? [h("span", { class: "bar-label" }, label), " "] : null, h("span", { "data-part": "summary" }, summary)),
+    h("summary", {}, h("span", { class: "bar-label" }, label), label ? " " : null, h("span", { "data-part": "summary" }, summary)),
     h("div", { class: "panel", "data-part": "body" }),
   );
 
@@ -42,10 +42,11 @@ export function startHeader(session) {
   const root = new URL("../", import.meta.url);
   const labs = panel("labs", "", "Labs"),
     model = panel("model", "model"),
-    processor = panel("processor", "processor");
+    processor = panel("processor", "processor"),
+    look = panel("theme", "theme", "◐");
   const theme = h(
     "select",
-    { name: "theme", autocomplete: "off" },
+    { name: "theme", id: "theme", autocomplete: "off" },
     [["auto", "Auto"], ["light", "Light"], ["dark", "Dark"]].map(([value, label]) => h("option", { value }, label)),
   );
   const here = (/** @type {URL} */ url) => url.pathname === location.pathname || (url.pathname.endsWith("/index.html") && location.pathname === root.pathname);
@@ -69,9 +70,10 @@ export function startHeader(session) {
       labs,
       model,
       processor,
-      h("label", { class: "bar-theme" }, h("span", { class: "bar-label" }, "theme"), theme),
+      look,
     ),
   );
+  fill(part(look, "[data-part=body]"), h("div", { class: "panel-choice" }, h("label", { for: "theme" }, "Colours"), theme));
   startTheme(theme);
   const device = h(
     "select",
@@ -97,7 +99,7 @@ export function startHeader(session) {
     change,
     h("p", { class: "hint" }, "A restart loads the model again. Results on the page stay readable, but the steps need new runs."),
   );
-  closeOutside([labs, model, processor]);
+  closeOutside([labs, model, processor, look]);
 
   const show = () => {
     const { lab, phase } = session;

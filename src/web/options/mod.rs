@@ -11,6 +11,7 @@ use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::convert::from_js;
+use crate::activations::Source;
 use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{Positions, View};
 use crate::tensors::HostTensor;
@@ -94,6 +95,15 @@ impl Input {
         match self {
             Self::Text(text) => tokenizer.encode(&text, prepend_bos),
             Self::Ids(ids) => Ok(ids),
+        }
+    }
+}
+
+impl<'a> From<&'a Input> for Source<'a> {
+    fn from(input: &'a Input) -> Self {
+        match input {
+            Input::Text(text) => Self::Text(text),
+            Input::Ids(ids) => Self::Ids(ids),
         }
     }
 }

@@ -57,6 +57,7 @@ pub struct Run {
     pub center: bool,
     pub logits: String,
     pub edits: Vec<RunEdit>,
+    pub steer: Vec<Steer>,
     pub top_k: f64,
 }
 
@@ -160,7 +161,6 @@ pub struct Steer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Collect {
-    pub texts: Vec<String>,
     hook: String,
     position: String,
     prepend_bos: bool,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Tensor, seed, view, whole};
-use crate::analysis::{ExamplesSettings, HeatmapSettings, Order};
+use super::{Tensor, finite, seed, view, whole};
+use crate::analysis::{ExampleOrder, ExamplesSettings, HeatmapSettings, Order};
 use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{Config, HookPoint};
 use crate::sae;
@@ -103,6 +103,16 @@ pub struct Examples {
     k: f64,
     skip_position0: bool,
     context: f64,
+    threshold: f64,
+    order: String,
+    sample: Option<SampleOptions>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SampleOptions {
+    count: f64,
+    seed: f64,
 }
 
 impl Examples {
@@ -112,6 +122,13 @@ impl Examples {
             k: whole("k", self.k)?,
             skip_position_0: self.skip_position0,
             context: whole("context", self.context)?,
+            threshold: finite("threshold", self.threshold)? as f32,
+            order: match self.order.as_str() {
+                "activation" => ExampleOrder::Activation,
+                "corpus" => ExampleOrder::Corpus,
+                other => return Err(LabError::setting("order", format!("{other:?}"), "\"activation\" or \"corpus\"")),
+            },
+            sample: self.sample.as_ref().map(|s| Ok::<_, LabError>((whole("sample.count", s.count)?, seed(s.seed)?))).transpose()?,
         })
     }
 }

@@ -1,0 +1,51 @@
+//! Going over many rows without holding many features.
+
+use burn::tensor::Tensor;
+
+use super::ROWS_PER_PASS;
+use crate::activations::Activations;
+use crate::error::{LabError, Result, code};
+use crate::sae::Inference;
+use crate::tensors::upload_indices;
+
+/// Rows encoded at once: fewer where an SAE is wide, at most 32 MB of features, but at least 64 rows.
+pub fn rows_per_pass(d_sae: usize) -> usize {
+    ((1 << 23) / d_sae.max(1)).clamp(64, ROWS_PER_PASS)
+}
+
+/// The features of `rows` in passes, `[rows of the pass, d_sae]`, each with how many rows are done after it.
+pub fn encoded<'a>(sae: &'a Inference, acts: &'a Activations, rows: &'a [u32]) -> impl Iterator<Item = (Tensor<2>, usize)> {
+    let encode = |done: &mut usize, part: &[u32]| {
+        *done += part.len();
+        Some((sae.encode(select(&acts.data, part)), *done))
+    };
+    rows.chunks(rows_per_pass(sae.d_sae())).scan(0, encode)
+}
+
+/// A copy of some rows.
+pub fn select(data: &Tensor<2>, rows: &[u32]) -> Tensor<2> {
+    data.clone().select(0, upload_indices(rows, [rows.len()], &data.device()))
+}
+
+/// A copy of some columns; a slice would keep all features of the pass alive.
+pub fn columns(data: Tensor<2>, columns: &[u32]) -> Tensor<2> {
+    let indices = upload_indices(columns, [columns.len()], &data.device());
+    data.select(1, indices)
+}
+
+/// The rows to look at; `Err` when there are none.
+pub fn chosen_rows(acts: &Activations, skip_position_0: bool) -> Result<Vec<u32>> {
+    let rows = acts.row_indices(skip_position_0);
+    if rows.is_empty() {
+        return Err(LabError::new(code::EMPTY_INPUT, "Every row is a first position.", "Include position 0, or collect longer texts."));
+    }
+    Ok(rows)
+}
+
+/// `Err` unless all values are numbers.
+pub fn check_finite(values: &[f32]) -> Result<()> {
+    if values.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    Err(LabError::new(code::NOT_FINITE, "The SAE's features are not numbers.", "Use an SAE whose training did not diverge."))
+}
