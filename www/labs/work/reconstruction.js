@@ -1,0 +1,73 @@
+// @ts-check
+// Chapter 9, cell 12: how near the SAE's output comes to the activations, by four explained variances.
+
+import { RECONSTRUCTION_TEXT } from "../texts/chapter9.js";
+import { fixed, using, watch } from "./bench.js";
+import { CHAPTER9_SITE } from "./extract.js";
+
+/** @typedef {import("./bench.js").Bench} Bench */
+/** @typedef {import("./bench.js").Sae} Sae */
+/** @typedef {import("../../engine/types.js").Figures} Figures */
+/** @typedef {"evGlobal" | "evPerDimension" | "evLegacy" | "evDictionaryLearning"} EvName */
+/** @typedef {{texts: readonly string[], all: Figures, withoutPosition0: Figures | null}} Reconstruction */
+
+export const RECONSTRUCTION = fixed({ ...CHAPTER9_SITE, texts: /** @type {readonly string[]} */ ([RECONSTRUCTION_TEXT]) });
+
+/** The four explained variances: what each divides by, and why it differs from the right one. @type {readonly {key: EvName, name: string, formula: string, why: string}[]} */
+export const EXPLAINED_VARIANCES = Object.freeze([
+  {
+    key: "evPerDimension",
+    name: "per dimension",
+    formula: "1 − Σ‖x − x̂‖² / Σ‖x − mean‖²",
+    why: "One mean for each dimension: 0 is what the mean row alone explains. SAELens's explained_variance, the one to report.",
+  },
+  {
+    key: "evGlobal",
+    name: "the notebook's",
+    formula: "1 − mean (x − x̂)² / var of all numbers",
+    why: "One mean for all dimensions together, so what differs between dimensions in every row counts as variance that was explained: mostly higher.",
+  },
+  {
+    key: "evLegacy",
+    name: "mean of the rows'",
+    formula: "mean of 1 − ‖x − x̂‖² / ‖x − mean‖²",
+    why: "Each row's own ratio, then their mean: rows near the mean have little to explain and count as much as all others. SAELens's explained_variance_legacy.",
+  },
+  {
+    key: "evDictionaryLearning",
+    name: "dictionary_learning's",
+    formula: "1 − Σ var(x − x̂) / Σ var(x)",
+    why: "The variance of the error does not see an error that is the same in every row: never lower than per dimension.",
+  },
+]);
+
+/**
+ * MSE and explained variance of some texts, with position 0 as the notebook takes it and without.
+ * @param {Bench} bench @param {Sae} sae @param {Partial<typeof RECONSTRUCTION>} [options]
+ * @returns {Promise<Reconstruction>}
+ */
+export async function reconstruction(bench, sae, options) {
+  const { texts, hook, prependBos, center } = { ...RECONSTRUCTION, ...options };
+  return using(await bench.model.collect(texts, { hook, prependBos, center, ...watch(bench, "texts") }), async (acts) => {
+    const { all, withoutPosition0 } = await bench.lab.analysis.quality(sae, acts, watch(bench, "rows"));
+    return { texts, all, withoutPosition0 };
+  });
+}
+
+/** A table's rows: each explained variance with and without position 0. @param {Reconstruction} result */
+export function explainedVariances({ all, withoutPosition0 }) {
+  return EXPLAINED_VARIANCES.map((ev) => ({ ...ev, all: all[ev.key], withoutPosition0: withoutPosition0?.[ev.key] ?? null }));
+}
+
+/** @param {Reconstruction} result */
+export function concludeReconstruction({ all, withoutPosition0: rest }) {
+  const percent = (/** @type {number | null | undefined} */ x) => (x === null || x === undefined ? "–" : `${(100 * x).toFixed(1)} %`);
+  const first = `The notebook's formula says ${percent(all.evGlobal)} of the variance are explained, with one mean per dimension it is ${percent(all.evPerDimension)}.`;
+  const inner = rest?.evPerDimension ?? null;
+  if (inner === null) return `${first} Without position 0 there are too few rows to tell: write a longer text.`;
+  const gap = (all.evGlobal ?? 0) - inner;
+  const share = all.mse > 0 && rest ? (all.mse * all.rows - rest.mse * rest.rows) / (all.mse * all.rows) : 0;
+  return gap > 0.02
+    ? `${first} Position 0 makes that figure: without it, ${percent(inner)} are explained.`
+    : `${first} Without position 0 it is ${percent(inner)}${share > 0.5 ? `, though ${percent(share)} of all squared error is at position 0` : ""}: the figure holds on this text.`;
+}

@@ -1,0 +1,71 @@
+// @ts-check
+// Rows of numbers, read off the device and looked at.
+
+import { using, watch } from "./bench.js";
+
+/** @typedef {import("./bench.js").Bench} Bench */
+/** @typedef {import("./bench.js").Sae} Sae */
+/** @typedef {import("./bench.js").Acts} Acts */
+/** @typedef {import("../../engine/types.js").Tensor} Tensor */
+/** @typedef {import("../../engine/types.js").TensorLike} TensorLike */
+
+/** Ends a loop of short calls where its caller has aborted. @param {Bench} bench */
+export function check({ signal }) {
+  signal?.throwIfAborted();
+}
+
+/** Features of rows, as numbers. @param {Sae} sae @param {Acts | TensorLike} rows @returns {Promise<Tensor>} [rows, dSae] */
+export async function encoded(sae, rows) {
+  return using(await sae.encode(rows), (features) => features.read());
+}
+
+/** What the decoder makes of features, as numbers. @param {Sae} sae @param {TensorLike} features @returns {Promise<Tensor>} [rows, dIn] */
+export async function decoded(sae, features) {
+  return using(await sae.decode(features), (rows) => rows.read());
+}
+
+/** Row `i`, without a copy. @param {Tensor} tensor @param {number} i */
+export const row = ({ data, shape }, i) => data.subarray(i * shape[1], (i + 1) * shape[1]);
+
+/** Rows from `start` on, without a copy. @param {Tensor} tensor @param {number} start @returns {Tensor} */
+export const from = ({ data, shape: [rows, width] }, start) => ({ data: data.subarray(start * width), shape: [Math.max(rows - start, 0), width] });
+
+/** @param {ArrayLike<number>} list */
+export function mean(list) {
+  let sum = 0;
+  for (let i = 0; i < list.length; i += 1) sum += list[i];
+  return list.length === 0 ? 0 : sum / list.length;
+}
+
+/** @param {ArrayLike<number>} vector */
+export function length(vector) {
+  let sum = 0;
+  for (let i = 0; i < vector.length; i += 1) sum += vector[i] ** 2;
+  return Math.sqrt(sum);
+}
+
+/** How many are above a threshold. @param {ArrayLike<number>} list @param {number} [threshold] */
+export function above(list, threshold = 0) {
+  let n = 0;
+  for (let i = 0; i < list.length; i += 1) if (list[i] > threshold) n += 1;
+  return n;
+}
+
+/** The `k` largest with their places, largest first and of equals the first first. @param {ArrayLike<number>} list @param {number} k */
+export function largest(list, k) {
+  const order = Array.from(list, (_, i) => i).sort((a, b) => list[b] - list[a] || a - b);
+  return order.slice(0, k).map((index) => ({ index, value: list[index] }));
+}
+
+/**
+ * One feature on every row of a data set, at any width of the SAE: only what is above zero is read off the device.
+ * @param {Bench} bench @param {Sae} sae @param {Acts} acts @param {number} feature
+ * @returns {Promise<Float32Array>} one number a row
+ */
+export async function column(bench, sae, acts, feature) {
+  const [rows] = acts.shape;
+  const { examples } = await bench.lab.analysis.examples(sae, acts, { feature, k: rows, context: 0, ...watch(bench, "rows") });
+  const values = new Float32Array(rows);
+  for (const example of examples) values[example.row] = example.activation;
+  return values;
+}
