@@ -1,0 +1,48 @@
+// @ts-check
+// Lab C.4, exercise 2: features that are active together.
+import { count, decimals, percent } from "../../ui/format.js";
+import { fixed } from "./bench.js";
+
+/** @typedef {import("./bench.js").Bench} Bench */
+/** @typedef {import("./bench.js").Sae} Sae */
+/** @typedef {import("./bench.js").Acts} Acts */
+
+/** Features active on more than `minFrequency` of the rows; the matrix only where at most `matrixUpTo` of them are. */
+export const CORRELATION = fixed({ minFrequency: 0.01, pairs: 10, matrixUpTo: 100 });
+
+/**
+ * Pearson correlation of feature activations, as the notebook has it, and without position 0. Repeating every text equally often
+ * changes neither.
+ *
+ * @typedef {Awaited<ReturnType<import("../../engine/analysis.js").Analysis["coactivation"]>>} Coactivation
+ * @typedef {{all: Coactivation, withoutPosition0: Coactivation, rows: number, distinctRows: number, dSae: number}} Correlated
+ * @param {Bench} bench
+ * @param {Sae} sae
+ * @param {Acts} acts
+ * @param {Partial<typeof CORRELATION>} [options]
+ * @returns {Promise<Correlated>}
+ */
+export async function correlate({ lab, signal }, sae, acts, options) {
+  const settings = { ...CORRELATION, ...options, signal };
+  const all = await lab.analysis.coactivation(sae, acts, settings);
+  const withoutPosition0 = await lab.analysis.coactivation(sae, acts, { ...settings, skipPosition0: true });
+  return { all, withoutPosition0, rows: acts.stats.rows, distinctRows: acts.stats.distinctRows, dSae: sae.config.dSae };
+}
+
+/** @param {Correlated} correlated */
+export function concludeCorrelation({ all, withoutPosition0, distinctRows, dSae }) {
+  const [best] = all.pairs;
+  if (best === undefined) return "Fewer than two features are active often enough to correlate: lower the frequency limit, or train with a smaller coefficient.";
+  const said = [`${count(all.active)} of ${count(dSae)} features are compared. The closest pair is F${best.a} and F${best.b}, with a correlation of ${decimals(3)(best.correlation)}, together on ${percent(best.together)} of the rows.`];
+  const perfect = all.pairs.filter(({ correlation }) => correlation > 0.999);
+  if (perfect.length === all.pairs.length && all.pairs.length > 1) {
+    said.push(`All ${perfect.length} pairs shown are practically 1, and which of such pairs come first is chance: with ${count(distinctRows)} distinct rows two features that fire on the same one or two must correlate.`);
+  }
+  const [later] = withoutPosition0.pairs;
+  const fall = later === undefined ? null : best.correlation - later.correlation;
+  const key = (/** @type {{a: number, b: number}} */ { a, b }) => `${a} ${b}`;
+  const left = new Set(withoutPosition0.pairs.map(key));
+  const kept = all.pairs.filter((pair) => left.has(key(pair))).length;
+  if (fall !== null) said.push(`Without position 0 the closest pair has ${decimals(3)(later.correlation)}, and ${kept} of the ${all.pairs.length} pairs remain${kept < all.pairs.length / 2 ? ": the others were only on together at the first token" : ""}.`);
+  return said.join(" ");
+}

@@ -1,0 +1,157 @@
+// @ts-check
+// Lab C.4, exercise 3: autoencoders of an early and a late layer, and what each finds at the end of some prompts.
+import { count, decimals, number, percent, rough } from "../../ui/format.js";
+import { REPEATS, SOLUTION_PROMPTS, TEST_PROMPTS, repeated } from "../texts/c4.js";
+import { fixed, residPost, using, watch } from "./bench.js";
+import { AUTOENCODER, makeSae } from "./c4-sae.js";
+import { SOLUTION_TRAINING, trainSae } from "./c4-training.js";
+
+/** @typedef {import("./bench.js").Bench} Bench */
+/** @typedef {import("./bench.js").Sae} Sae */
+/** @typedef {import("./bench.js").Figures} Figures */
+
+/** `weightsOf` and `orderOf` feed the start and the order of layer number n of the list; `trained` are finished weights, which are not trained further. */
+export const LAYERS = fixed({
+  layers: Object.freeze([2, 10]),
+  prompts: SOLUTION_PROMPTS,
+  repeats: REPEATS,
+  top: 5,
+  tied: AUTOENCODER.tied,
+  expansion: AUTOENCODER.expansion,
+  encoderBias: /** @type {"zeros" | "torch-linear"} */ ("torch-linear"),
+  seed: 0,
+  epochs: SOLUTION_TRAINING.epochs,
+  batchSize: SOLUTION_TRAINING.batchSize,
+  lr: SOLUTION_TRAINING.lr,
+  l1: SOLUTION_TRAINING.l1,
+  weightsOf: /** @type {((run: number) => import("../../engine/types.js").WeightsLike) | null} */ (null),
+  orderOf: /** @type {((run: number) => Uint32Array) | null} */ (null),
+});
+
+/**
+ * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: {feature: number, mean: number, frequency: number}[], topWithoutPosition0: {feature: number, mean: number, frequency: number}[],
+ *   averageActive: number, recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
+ * @typedef {{name: string, prompt: string, token: string, layer: number, nActive: number, feature: number, value: number}} LastToken
+ */
+
+/**
+ * One autoencoder a layer, each trained on the same prompts.
+ *
+ * @param {Bench} bench
+ * @param {Partial<typeof LAYERS> & {onLayer?: (result: LayerResult) => void}} [options]
+ * @returns {Promise<LayerResult[]>}
+ */
+export async function layerSweep(bench, options = {}) {
+  const { onLayer, ...own } = options;
+  const settings = { ...LAYERS, ...own };
+  /** @type {LayerResult[]} */
+  const results = [];
+  try {
+    for (const [part, layer] of settings.layers.entries()) {
+      results.push(await layerSae(bench, layer, part, settings));
+      onLayer?.(results[results.length - 1]);
+    }
+    return results;
+  } catch (error) {
+    await Promise.all(results.map(({ sae }) => sae.dispose()));
+    throw error;
+  }
+}
+
+/**
+ * @param {Bench} bench
+ * @param {number} layer
+ * @param {number} part
+ * @param {typeof LAYERS} settings
+ * @returns {Promise<LayerResult>}
+ */
+async function layerSae(bench, layer, part, settings) {
+  const { layers, prompts, repeats, top, tied, expansion, encoderBias, seed, epochs, batchSize, lr, l1, weightsOf, orderOf } = settings;
+  const { lab, model, signal } = bench;
+  const hook = residPost(layer);
+  return using(await model.collect(repeated(prompts, repeats), { hook, ...watch(bench, "sequences") }), async (acts) => {
+    const sae = await makeSae(bench, { tied, expansion, encoderBias, seed, weights: weightsOf?.(part) ?? null });
+    try {
+      const recipe = { epochs, batchSize, lr, l1, seed, order: orderOf?.(part) ?? null, share: { part, of: layers.length } };
+      const { quality } = await trainSae(bench, sae, acts, recipe);
+      const { features } = await lab.analysis.topFeatures(sae, acts, { k: top, by: "mean", signal });
+      const later = await lab.analysis.topFeatures(sae, acts, { k: top, by: "mean", skipPosition0: true, signal });
+      return {
+        layer, hook, sae, shape: acts.shape, meanNorm: acts.stats.all.meanNorm, quality, averageActive: quality.all.l0, recon: quality.all.meanMse,
+        top: features, topWithoutPosition0: later.features,
+      };
+    } catch (error) {
+      await sae.dispose();
+      throw error;
+    }
+  });
+}
+
+/**
+ * How many features are active at the last token of each prompt, and which is the strongest, in every layer.
+ *
+ * @param {Bench} bench
+ * @param {readonly {layer: number, sae: Sae}[]} layers
+ * @param {{prompts?: readonly {name: string, prompt: string}[]}} [options]
+ * @returns {Promise<LastToken[]>}  prompt by prompt, and for each all layers
+ */
+export async function comparePrompts({ model, signal }, layers, { prompts = TEST_PROMPTS } = {}) {
+  /** @type {LastToken[][]} */
+  const byLayer = [];
+  for (const { layer, sae } of layers) {
+    const texts = prompts.map(({ prompt }) => prompt);
+    byLayer.push(
+      await using(await model.collect(texts, { hook: residPost(layer), position: "last", signal }), async (acts) => {
+        const { token } = await acts.rows();
+        const features = await using(await sae.encode(acts), (encoded) => encoded.read());
+        const { dSae } = sae.config;
+        return Promise.all(
+          prompts.map(async ({ name, prompt }, n) => {
+            const row = features.data.subarray(n * dSae, (n + 1) * dSae);
+            const value = row.reduce((m, x) => Math.max(m, x), 0);
+            const { tokens } = await model.tokenize(prompt);
+            if (tokens.length === 0 || token[n] === undefined) throw new Error(`no token in “${prompt}”`);
+            return { name, prompt, token: tokens[tokens.length - 1], layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
+          }),
+        );
+      }),
+    );
+  }
+  return prompts.flatMap((_, n) => byLayer.map((list) => list[n]));
+}
+
+/** @param {readonly Omit<LayerResult, "sae">[]} results */
+export function concludeLayers(results) {
+  if (results.length < 2) return "One layer shows no difference: choose two.";
+  const listed = results.map(({ layer, averageActive, quality }) => `layer ${layer} has ${rough(averageActive)} active features and explains ${decimals(3)(quality.all.evPerDimension ?? 0)} of the variance`);
+  const norms = results.map(({ meanNorm }) => meanNorm);
+  const grows = Math.max(...norms) / Math.min(...norms);
+  const said = [`${listed.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
+  if (grows > 1.2) said.push(`The residual stream's mean norm differs by a factor of ${rough(grows)} (${results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ")}), so one coefficient weighs differently on each: compare at a coefficient scaled to the norm.`);
+  said.push("A feature number means nothing from one autoencoder to another: each numbers its own. Whether later features are more abstract does not follow from these counts; it takes their examples side by side.");
+  return said.join(" ");
+}
+
+/** @param {readonly LastToken[]} rows */
+export function concludePrompts(rows) {
+  const layers = [...new Set(rows.map(({ layer }) => layer))];
+  const said = layers.map((layer) => {
+    const own = rows.filter((row) => row.layer === layer);
+    const strongest = new Set(own.map(({ feature }) => feature));
+    const counts = own.map(({ nActive }) => nActive);
+    const active = `${count(Math.min(...counts))} to ${count(Math.max(...counts))} active`;
+    if (strongest.size === 1) return `Layer ${layer}: ${active}; F${own[0].feature} is the strongest on all ${own.length} prompts, so it tells none of them apart.`;
+    return strongest.size === own.length
+      ? `Layer ${layer}: ${active}; each prompt has a strongest feature of its own.`
+      : `Layer ${layer}: ${active}; ${strongest.size} different features are strongest on ${own.length} prompts.`;
+  });
+  const ends = new Set(rows.map(({ token }) => token));
+  const prompts = new Set(rows.map(({ prompt }) => prompt));
+  if (ends.size < prompts.size || [...ends].every((token) => /^\W+$/.test(token))) {
+    said.push(`All this is about the last token alone (${[...ends].map((token) => `“${token}”`).join(", ")}), mostly punctuation; the words before it have features of their own.`);
+  }
+  return said.join(" ");
+}
+
+/** A share in a table's cell. @param {{averageActive: number, quality: {all: Figures}}} result */
+export const shareActive = ({ quality }) => percent(quality.all.fracActive);
