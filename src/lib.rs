@@ -23,6 +23,7 @@ pub mod rng;
 pub mod sae;
 pub mod tensors;
 pub mod tokenizer;
+pub mod toy;
 
 #[cfg(target_arch = "wasm32")]
 mod web;

@@ -31,6 +31,8 @@ pub enum Progress {
         #[serde(skip_serializing_if = "Option::is_none")]
         entry: Option<Reported>,
     },
+    /// Steps of toy models taken; `losses` are the newest of each instance.
+    Toy { done: usize, total: usize, losses: Vec<f32> },
     /// Rows of activations looked at, or sequences run.
     Analyse { done: usize, total: usize },
 }

@@ -1,4 +1,4 @@
-//! Colours: the page's theme, and the sequential scale of the heat map.
+//! Colours: the page's theme, and the scales of the heat map.
 
 use plotters::style::RGBColor;
 use serde::Deserialize;
@@ -77,40 +77,67 @@ pub fn is_dark(paper: RGBColor) -> bool {
     Oklab::from(paper).l < 0.5
 }
 
-/// Sequential scale for values from zero up. Zero is the paper itself, so an empty cell vanishes into the page;
-/// from there the lightness runs straight to the far end of cividis (dark blue on light paper, yellow on dark
-/// paper: more is always further from the paper) and the hue is the one cividis has at that lightness, fading
-/// in over the first quarter so that small values do not shout.
-pub struct Sequential {
-    table: [RGBColor; 256],
+/// The colours of a heat map, by the fraction of the largest value.
+pub struct ColorScale {
+    above: [RGBColor; 256],
+    /// For values below zero, which otherwise count as zero.
+    below: Option<[RGBColor; 256]>,
 }
 
-impl Sequential {
-    pub fn new(paper: RGBColor, dark: bool) -> Self {
+impl ColorScale {
+    /// For values from zero up. Zero is the paper itself, so an empty cell vanishes into the page; from there the
+    /// lightness runs straight to the far end of cividis (dark blue on light paper, yellow on dark paper: more is
+    /// always further from the paper) and the hue is the one cividis has at that lightness, fading in over the first
+    /// quarter so that small values do not shout.
+    pub fn sequential(paper: RGBColor, dark: bool) -> Self {
         let cividis = CIVIDIS.map(|[r, g, b]| Oklab::from(RGBColor(r, g, b)));
         let zero = Oklab::from(paper);
         let [first, .., last] = cividis;
         let end = if dark { last } else { first };
-        let table = std::array::from_fn(|i| {
-            if i == 0 {
-                return paper;
-            }
-            let t = i as f64 / 255.0;
+        let above = from_paper(paper, |t| {
             let l = zero.l + (end.l - zero.l) * t;
             let hue = at_lightness(&cividis, l);
             let fade = (t / 0.25).min(1.0);
             let fade = fade * fade * (3.0 - 2.0 * fade);
-            Oklab { l, a: zero.a + (hue.a - zero.a) * fade, b: zero.b + (hue.b - zero.b) * fade }.into()
+            Oklab { l, a: zero.a + (hue.a - zero.a) * fade, b: zero.b + (hue.b - zero.b) * fade }
         });
-        Self { table }
+        Self { above, below: None }
     }
 
-    /// The colour of `fraction` of the maximum; below zero counts as zero, above one as one.
-    pub fn color(&self, fraction: f64) -> RGBColor {
-        // The cast saturates and takes NaN to 0. Any value above zero gets a colour of its own.
-        let index = if fraction > 0.0 { (fraction * 255.0).round().clamp(1.0, 255.0) as usize } else { 0 };
-        self.table.get(index).copied().unwrap_or(self.table[255])
+    /// For values on both sides of zero: blue below, orange above, the paper at zero. Both ends are as far from the
+    /// paper and as light as each other, so that neither sign looks larger.
+    pub fn diverging(paper: RGBColor, dark: bool) -> Self {
+        let zero = Oklab::from(paper);
+        let (l, chroma) = if dark { (0.80, 0.125) } else { (0.47, 0.135) };
+        let towards = |degrees: f64| {
+            let end = Oklab { l, a: chroma * degrees.to_radians().cos(), b: chroma * degrees.to_radians().sin() };
+            from_paper(paper, |t| {
+                // The hue comes a little before the darkness: pale blue and pale orange are told apart sooner than two greys.
+                let hue = t.powf(0.8);
+                Oklab { l: zero.l + (end.l - zero.l) * t, a: zero.a + (end.a - zero.a) * hue, b: zero.b + (end.b - zero.b) * hue }
+            })
+        };
+        Self { above: towards(if dark { 65.0 } else { 50.0 }), below: Some(towards(250.0)) }
     }
+
+    pub fn is_diverging(&self) -> bool {
+        self.below.is_some()
+    }
+
+    /// The colour of `fraction` of the maximum; beyond one counts as one.
+    pub fn color(&self, fraction: f64) -> RGBColor {
+        let table = if fraction < 0.0 { self.below.as_ref() } else { Some(&self.above) };
+        let Some(table) = table else { return self.above[0] };
+        // The cast saturates and takes NaN to 0. Any value off zero gets a colour of its own.
+        let size = fraction.abs();
+        let index = if size > 0.0 { (size * 255.0).round().clamp(1.0, 255.0) as usize } else { 0 };
+        table.get(index).copied().unwrap_or(table[255])
+    }
+}
+
+/// A table whose first colour is the paper, exactly.
+fn from_paper(paper: RGBColor, color: impl Fn(f64) -> Oklab) -> [RGBColor; 256] {
+    std::array::from_fn(|i| if i == 0 { paper } else { color(i as f64 / 255.0).into() })
 }
 
 /// The point of a table of rising lightness where the lightness is `l`.
@@ -206,7 +233,7 @@ mod tests {
     #[test]
     fn zero_is_the_paper_and_more_is_always_further_from_it() {
         for (paper, dark) in papers() {
-            let scale = Sequential::new(paper, dark);
+            let scale = ColorScale::sequential(paper, dark);
             for nothing in [0.0, -0.0, -3.0, f64::NAN] {
                 assert_eq!(scale.color(nothing), paper);
             }
@@ -223,7 +250,22 @@ mod tests {
     #[test]
     fn the_far_end_is_the_end_of_cividis() {
         let near = |a: RGBColor, b: RGBColor| a.0.abs_diff(b.0) < 3 && a.1.abs_diff(b.1) < 3 && a.2.abs_diff(b.2) < 3;
-        assert!(near(Sequential::new(RGBColor(255, 255, 255), false).color(9.0), RGBColor(0x00, 0x22, 0x4e)));
-        assert!(near(Sequential::new(RGBColor(20, 23, 27), true).color(1.0), RGBColor(0xfe, 0xe8, 0x38)));
+        assert!(near(ColorScale::sequential(RGBColor(255, 255, 255), false).color(9.0), RGBColor(0x00, 0x22, 0x4e)));
+        assert!(near(ColorScale::sequential(RGBColor(20, 23, 27), true).color(1.0), RGBColor(0xfe, 0xe8, 0x38)));
+    }
+
+    #[test]
+    fn both_signs_are_as_far_from_the_paper() {
+        for (paper, dark) in papers() {
+            let scale = ColorScale::diverging(paper, dark);
+            assert_eq!([0.0, -0.0, f64::NAN].map(|zero| scale.color(zero)), [paper; 3]);
+            for t in [0.1, 0.3, 0.6, 1.0, 7.0] {
+                let (below, above) = (Oklab::from(scale.color(-t)), Oklab::from(scale.color(t)));
+                assert!((below.l - above.l).abs() < 0.015, "{t}: {below:?} {above:?}");
+                assert!(below.b < above.b && below.a < above.a, "blue below, orange above");
+            }
+            let l: Vec<f64> = (0..=255).map(|i| Oklab::from(scale.color(i as f64 / -255.0)).l).collect();
+            assert!(l.windows(2).all(|w| if dark { w[1] > w[0] - 0.003 } else { w[1] < w[0] + 0.003 }));
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::sheet::Rect;
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
 type Path = (Vec<(i32, i32)>, (u8, u8, u8), u32);
+type Polygon = (Vec<(i32, i32)>, (u8, u8, u8));
 
 /// What was drawn, in order of kinds.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub struct Record {
     pub paths: Vec<Path>,
     pub dots: Vec<(i32, i32)>,
     pub fills: Vec<(Rect, (u8, u8, u8))>,
+    /// Filled polygons by their corners.
+    pub polygons: Vec<Polygon>,
 }
 
 impl Record {
@@ -37,7 +40,7 @@ impl Record {
                 return Some(format!("{text:?} {a:?} leaves {width}×{height}"));
             }
             for (other, b) in &self.texts[..i] {
-                if a.left < b.right() && b.left < a.right() && a.top < b.bottom() && b.top < a.bottom() {
+                if a.overlaps(b) {
                     return Some(format!("{text:?} {a:?} over {other:?} {b:?}"));
                 }
             }
@@ -103,6 +106,12 @@ impl DrawingBackend for Paper {
 
     fn draw_circle<S: BackendStyle>(&mut self, centre: BackendCoord, _: u32, _: &S, _: bool) -> Drawn {
         self.record.borrow_mut().dots.push(centre);
+        Ok(())
+    }
+
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, corners: I, style: &S) -> Drawn {
+        let polygon = (corners.into_iter().collect(), style.color().rgb);
+        self.record.borrow_mut().polygons.push(polygon);
         Ok(())
     }
 

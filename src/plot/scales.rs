@@ -1,5 +1,8 @@
 //! Axes: from a value to its place, and the round numbers to write beside it.
 
+use crate::Result;
+use crate::error::{LabError, check_setting};
+
 use super::numbers::{exponent, log_labels, tick_labels};
 
 /// Values beyond this count as not finite, so that no span overflows.
@@ -21,6 +24,10 @@ pub struct Tick {
     pub value: f64,
     pub label: String,
 }
+
+/// Axes of a plot without any value: drawn without numbers.
+pub const BLANK: Axis = Axis { min: 0.0, max: 1.0, log: false, whole: false };
+pub const BLANK_LOG: Axis = Axis { min: 0.1, max: 1.0, log: true, whole: false };
 
 impl Axis {
     /// The axis over `values`, or over what the caller fixed (`min`, `max`). With `nice`, a number of ticks, free
@@ -112,6 +119,25 @@ impl Axis {
         }
         Vec::new()
     }
+}
+
+/// The ends of the axis `name` ("x", "y") that the caller fixed, checked.
+///
+/// # Errors
+///
+/// LAB-BAD-SETTING: an end that is not finite, not positive on a logarithmic axis, or beyond the other end.
+pub fn fixed_ends(name: &str, (min, max): (Option<f64>, Option<f64>), log: bool) -> Result<(Option<f64>, Option<f64>)> {
+    for (end, v) in [("Min", min), ("Max", max)] {
+        match v {
+            Some(v) if v.abs() > 1e299 || v.is_nan() => return Err(LabError::setting(&format!("{name}{end}"), v, "a finite number")),
+            Some(v) if log && v < 1e-299 => return Err(LabError::setting(&format!("{name}{end}"), v, "above zero on a logarithmic axis")),
+            _ => {}
+        }
+    }
+    if let (Some(min), Some(max)) = (min, max) {
+        check_setting(min <= max, &format!("{name}Min"), min, &format!("at most {name}Max, which is {max}"))?;
+    }
+    Ok((min, max))
 }
 
 /// The smallest 1, 2 or 5 times a power of ten that cuts `span` into at most `count` parts.

@@ -1,8 +1,8 @@
-//! The sheet of paper both plots draw on: sizes in CSS pixels, texts, lines on whole device pixels.
+//! The sheet of paper all plots draw on: sizes in CSS pixels, texts, lines on whole device pixels, marks.
 
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
-use plotters::element::{Circle, DashedPathElement, PathElement, Rectangle, Text};
+use plotters::element::{Circle, DashedPathElement, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle};
@@ -76,6 +76,14 @@ impl Rect {
         self.width == 0 || self.height == 0
     }
 
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right() && other.left < self.right() && self.top < other.bottom() && other.top < self.bottom()
+    }
+
+    pub fn contains(&self, inner: &Self) -> bool {
+        self.left <= inner.left && self.top <= inner.top && inner.right() <= self.right() && inner.bottom() <= self.bottom()
+    }
+
     /// With its edges on whole device pixels.
     pub fn snapped(&self, units: &Units) -> Self {
         let snap = |v: i32| units.snap(f64::from(v));
@@ -108,6 +116,40 @@ impl Font {
     /// Room for one line, in CSS pixels.
     pub fn line(self) -> f64 {
         self.size() * 1.35
+    }
+}
+
+/// How a line is broken: a second channel beside its colour.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Dash {
+    None,
+    /// Stroke and gap in CSS pixels.
+    Of(f64, f64),
+}
+
+impl Dash {
+    /// For what is no data: rules, guides.
+    pub const RULE: Self = Self::Of(6.0, 4.0);
+
+    /// The pattern of the `index`th line of a plot, told apart from its neighbours'.
+    pub fn of(index: usize) -> Self {
+        [Self::Of(10.0, 3.0), Self::RULE, Self::Of(2.0, 3.0), Self::Of(12.0, 5.0), Self::Of(4.0, 6.0)][index % 5]
+    }
+}
+
+/// The mark of a point: a second channel beside its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Disc,
+    Diamond,
+    Triangle,
+    Square,
+}
+
+impl Shape {
+    /// The mark of the `index`th group of a plot.
+    pub fn of(index: usize) -> Self {
+        [Self::Disc, Self::Diamond, Self::Triangle, Self::Square][index % 4]
     }
 }
 
@@ -204,19 +246,33 @@ impl<'a, DB: DrawingBackend> Sheet<'a, DB> {
     }
 
     /// A line through points, `width` in CSS pixels.
-    pub fn path(&self, points: Vec<(i32, i32)>, color: RGBColor, opacity: f64, width: f64, dash: bool) -> Result<()> {
+    pub fn path(&self, points: Vec<(i32, i32)>, color: RGBColor, opacity: f64, width: f64, dash: Dash) -> Result<()> {
         let style = ShapeStyle { color: color.mix(opacity), filled: false, stroke_width: self.units.fine(width) };
-        if dash {
-            let (stroke, gap) = (self.px(6.0), self.px(4.0));
-            Ok(self.area.draw(&DashedPathElement::new(points, stroke, gap, style))?)
-        } else {
-            Ok(self.area.draw(&PathElement::new(points, style))?)
+        match dash {
+            Dash::Of(stroke, gap) => Ok(self.area.draw(&DashedPathElement::new(points, self.px(stroke), self.px(gap), style))?),
+            Dash::None => Ok(self.area.draw(&PathElement::new(points, style))?),
         }
     }
 
     /// A filled dot, `radius` in CSS pixels.
     pub fn dot(&self, at: (i32, i32), radius: f64, color: RGBColor) -> Result<()> {
         Ok(self.area.draw(&Circle::new(at, self.units.fine(radius), color.filled()))?)
+    }
+
+    /// A filled polygon.
+    pub fn polygon(&self, corners: Vec<(i32, i32)>, color: RGBColor, opacity: f64) -> Result<()> {
+        Ok(self.area.draw(&Polygon::new(corners, color.mix(opacity).filled()))?)
+    }
+
+    /// A filled mark of about the area of a dot with this radius.
+    pub fn mark(&self, (x, y): (i32, i32), shape: Shape, radius: f64, color: RGBColor, opacity: f64) -> Result<()> {
+        let r = |part: f64| self.units.fine(part * radius) as i32;
+        match shape {
+            Shape::Disc => Ok(self.area.draw(&Circle::new((x, y), self.units.fine(radius), color.mix(opacity).filled()))?),
+            Shape::Square => self.fill(Rect::between(x - r(0.9), y - r(0.9), x + r(0.9), y + r(0.9)), color, opacity),
+            Shape::Diamond => self.polygon(vec![(x, y - r(1.3)), (x + r(1.3), y), (x, y + r(1.3)), (x - r(1.3), y)], color, opacity),
+            Shape::Triangle => self.polygon(vec![(x, y - r(1.3)), (x + r(1.25), y + r(0.9)), (x - r(1.25), y + r(0.9))], color, opacity),
+        }
     }
 }
 

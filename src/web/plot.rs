@@ -1,38 +1,66 @@
-//! The plots on the page: `plotCurves` and `plotHeatmap`, drawn on an `HtmlCanvasElement`.
+//! The plots on the page: `plotCurves`, `plotScatter`, `plotArrows`, `plotBars` and `plotHeatmap`, drawn on an
+//! `HtmlCanvasElement`.
 //!
 //! plotters-canvas counts in whole pixels and plotters measures a text by putting a styled element into the page,
 //! which a strict content security policy forbids and which costs a layout of the page each time. So [`FineCanvas`]
 //! stands between: it counts in eighths of a pixel and measures with the canvas's own `measureText`.
 
 use js_sys::{Array, Float32Array, Reflect};
-use plotters::drawing::IntoDrawingArea;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind};
 use plotters_canvas::CanvasBackend;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
 use super::convert::{from_js, to_js};
 use crate::error::{LabError, Result, code};
-use crate::plot::{Curves, HeatMap, Pixels, curves, heatmap};
+use crate::plot::{Drawn, HeatMap, Pixels, arrows, bars, curves, heatmap, scatter};
 
 /// Units of [`FineCanvas`] in a device pixel.
 const GRAIN: i32 = 8;
 
-/// Draws [`Curves`], given with camelCase names. Returns `{plot: {left, top, width, height}, x: [min, max],
-/// y: [min, max]}`, the plot in device pixels.
+type JsResult = std::result::Result<JsValue, JsValue>;
+type Area = DrawingArea<FineCanvas, Shift>;
+
+/// Draws [`Curves`](curves::Curves), given with camelCase names. Returns `{plot: {left, top, width, height},
+/// x: [min, max], y: [min, max]}`, the plot in device pixels, as all plots with two axes do.
 #[wasm_bindgen(js_name = plotCurves)]
-pub fn plot_curves(canvas: JsValue, spec: JsValue) -> std::result::Result<JsValue, JsValue> {
-    let spec: Curves = from_js(spec)?;
+pub fn plot_curves(canvas: JsValue, spec: JsValue) -> JsResult {
+    on_axes(canvas, spec, curves::draw)
+}
+
+/// Draws a [`Scatter`](scatter::Scatter).
+#[wasm_bindgen(js_name = plotScatter)]
+pub fn plot_scatter(canvas: JsValue, spec: JsValue) -> JsResult {
+    on_axes(canvas, spec, scatter::draw)
+}
+
+/// Draws [`Arrows`](arrows::Arrows).
+#[wasm_bindgen(js_name = plotArrows)]
+pub fn plot_arrows(canvas: JsValue, spec: JsValue) -> JsResult {
+    on_axes(canvas, spec, arrows::draw)
+}
+
+/// Draws [`Bars`](bars::Bars).
+#[wasm_bindgen(js_name = plotBars)]
+pub fn plot_bars(canvas: JsValue, spec: JsValue) -> JsResult {
+    on_axes(canvas, spec, bars::draw)
+}
+
+fn on_axes<S: DeserializeOwned>(canvas: JsValue, spec: JsValue, draw: impl Fn(&Area, i32, &S) -> Result<Drawn>) -> JsResult {
+    let spec: S = from_js(spec)?;
     let canvas = Prepared::new(canvas)?;
-    let drawn = curves::draw(&canvas.backend()?.into_drawing_area(), GRAIN, &spec)?;
+    let drawn = draw(&canvas.backend()?.into_drawing_area(), GRAIN, &spec)?;
     Ok(to_js(&drawn)?)
 }
 
 /// Draws a [`HeatMap`], given with camelCase names, of `data` (a `Float32Array`, row after row). Returns
 /// `{plot: {left, top, width, height}, max}`, the plot in device pixels.
 #[wasm_bindgen(js_name = plotHeatmap)]
-pub fn plot_heatmap(canvas: JsValue, data: JsValue, spec: JsValue) -> std::result::Result<JsValue, JsValue> {
+pub fn plot_heatmap(canvas: JsValue, data: JsValue, spec: JsValue) -> JsResult {
     let spec: HeatMap = from_js(spec)?;
     let data: Float32Array = data.dyn_into().map_err(|_| wrong("The heat map's data is no Float32Array."))?;
     // An array whose buffer was transferred has no length left and must not be read.
@@ -106,7 +134,7 @@ struct FineCanvas {
     context: CanvasRenderingContext2d,
 }
 
-type Drawn = std::result::Result<(), DrawingErrorKind<<CanvasBackend as DrawingBackend>::ErrorType>>;
+type Done = std::result::Result<(), DrawingErrorKind<<CanvasBackend as DrawingBackend>::ErrorType>>;
 
 impl DrawingBackend for FineCanvas {
     type ErrorType = <CanvasBackend as DrawingBackend>::ErrorType;
@@ -116,39 +144,39 @@ impl DrawingBackend for FineCanvas {
         (width.saturating_mul(GRAIN as u32), height.saturating_mul(GRAIN as u32))
     }
 
-    fn ensure_prepared(&mut self) -> Drawn {
+    fn ensure_prepared(&mut self) -> Done {
         self.inner.ensure_prepared()
     }
 
-    fn present(&mut self) -> Drawn {
+    fn present(&mut self) -> Done {
         self.inner.present()
     }
 
-    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Drawn {
+    fn draw_pixel(&mut self, at: BackendCoord, color: BackendColor) -> Done {
         self.inner.draw_pixel(at, color)
     }
 
-    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn {
+    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Done {
         self.inner.draw_line(from, to, style)
     }
 
-    fn draw_rect<S: BackendStyle>(&mut self, a: BackendCoord, b: BackendCoord, style: &S, fill: bool) -> Drawn {
+    fn draw_rect<S: BackendStyle>(&mut self, a: BackendCoord, b: BackendCoord, style: &S, fill: bool) -> Done {
         self.inner.draw_rect(a, b, style, fill)
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Done {
         self.inner.draw_path(path, style)
     }
 
-    fn draw_circle<S: BackendStyle>(&mut self, centre: BackendCoord, radius: u32, style: &S, fill: bool) -> Drawn {
+    fn draw_circle<S: BackendStyle>(&mut self, centre: BackendCoord, radius: u32, style: &S, fill: bool) -> Done {
         self.inner.draw_circle(centre, radius, style, fill)
     }
 
-    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Done {
         self.inner.fill_polygon(path, style)
     }
 
-    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn {
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Done {
         self.inner.draw_text(text, style, at)
     }
 

@@ -76,6 +76,7 @@ fn draw_one(path: &Path, title: &str, saes: &[&Value]) -> Result<()> {
         title,
         x_label: "steps".into(),
         y_label: y_label.into(),
+        x_log: false,
         y_log,
         x_min: None,
         x_max: None,
@@ -88,6 +89,7 @@ fn draw_one(path: &Path, title: &str, saes: &[&Value]) -> Result<()> {
                 x: column(sae, 0),
                 y: column(sae, i).into_iter().map(|v| v * scale).collect(),
                 dash: false,
+                markers: None,
                 color: None,
             })
             .collect(),

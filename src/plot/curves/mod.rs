@@ -13,25 +13,27 @@
 //! ```
 
 mod chart;
-mod layout;
 mod polyline;
-mod spread;
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 
 use crate::Result;
-use crate::error::{LabError, check_setting, code};
+use crate::error::{LabError, code};
 
 use self::chart::Chart;
-use self::layout::Layout;
 use super::color::{Palette, Theme, parse};
+use super::frame::{Content, Frame, Key, KeyPlace, Names, Swatch, y_tick_count};
 use super::numbers::value_label;
-use super::scales::Axis;
-use super::sheet::{Rect, Sheet, Units};
+use super::plane::{Drawn, Plane};
+use super::scales::{Axis, BLANK, BLANK_LOG, fixed_ends};
+use super::sheet::{Dash, Sheet, Units};
+use super::with_gaps;
+
+pub use super::rules::Rule;
 
 /// What to draw. Lengths are CSS pixels everywhere, `scale` device pixels to one of them.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,7 +47,9 @@ pub struct Curves {
     pub x_label: String,
     #[serde(default)]
     pub y_label: String,
-    /// Logarithmic y axis: values that are not positive become gaps.
+    /// Logarithmic axes: values that are not positive become gaps.
+    #[serde(default)]
+    pub x_log: bool,
     #[serde(default)]
     pub y_log: bool,
     /// Fixed ends of the axes; a free end follows the data.
@@ -72,32 +76,15 @@ pub struct Line {
     pub x: Vec<f64>,
     #[serde(deserialize_with = "with_gaps")]
     pub y: Vec<f64>,
+    /// Broken, in a pattern of its own among the first few lines.
     #[serde(default)]
     pub dash: bool,
+    /// Whether each point has a dot; unless told, where there are few.
+    #[serde(default)]
+    pub markers: Option<bool>,
     /// Instead of the theme's.
     #[serde(default)]
     pub color: Option<String>,
-}
-
-/// A horizontal line at a value worth comparing with.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Rule {
-    pub y: f64,
-    #[serde(default)]
-    pub label: String,
-}
-
-/// Where the curves were drawn: the plot in device pixels, the values at its edges.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct CurvesPlot {
-    pub plot: Rect,
-    pub x: [f64; 2],
-    pub y: [f64; 2],
-}
-
-fn with_gaps<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<f64>, D::Error> {
-    let values = Vec::<Option<f64>>::deserialize(from)?;
-    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
 }
 
 /// Draws the curves; a canvas too small for them stays blank and the returned plot empty.
@@ -105,55 +92,49 @@ fn with_gaps<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<f64>
 /// # Errors
 ///
 /// LAB-BAD-SETTING: x and y of different lengths, an impossible range, an unreadable colour, a scale out of range.
-pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec: &Curves) -> Result<CurvesPlot> {
+pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec: &Curves) -> Result<Drawn> {
     let sheet = Sheet::new(area, Units::new(spec.scale, grain)?, Palette::new(&spec.theme)?)?;
     let lines = spec.lines.iter().enumerate();
     let lines = lines.map(|(i, line)| Series::new(i, line, &sheet.palette)).collect::<Result<Vec<_>>>()?;
-    let y_ticks = (f64::from(sheet.all.height) / f64::from(sheet.px(36.0)) - 2.0).clamp(2.0, 8.0) as usize;
-    let (x_axis, y_axis) = axes(spec, y_ticks)?;
+    let count = y_tick_count(&sheet);
+    let (x_axis, y_axis) = axes(spec, count)?;
     sheet.fill(sheet.all, sheet.palette.paper, 1.0)?;
 
-    let y_ticks = y_axis.map(|axis| axis.ticks(y_ticks)).unwrap_or_default();
-    let layout = Layout::new(&sheet, spec, &lines, x_axis.as_ref(), y_ticks)?;
-    let (x, y) = (x_axis.unwrap_or(BLANK), y_axis.unwrap_or(if spec.y_log { BLANK_LOG } else { BLANK }));
-    if !layout.plot.is_empty() {
-        let chart = Chart { sheet: &sheet, plot: layout.plot, x, y };
-        chart.frame(spec, &layout)?;
-        chart.lines(spec, &lines, &layout)?;
+    let names = Names { title: spec.title.as_deref().unwrap_or_default(), x: &spec.x_label, y: &spec.y_label };
+    let keys: Vec<Key> = lines.iter().map(Series::key).collect();
+    let y_ticks = y_axis.map(|axis| axis.ticks(count)).unwrap_or_default();
+    let frame = Frame::new(&sheet, Content { names, keys: &keys, place: KeyPlace::Ends, y_ticks, below: None, square: false })?;
+    let blank = |log: bool| if log { BLANK_LOG } else { BLANK };
+    let plane = Plane::new(&sheet, &frame, x_axis.unwrap_or(blank(spec.x_log)), y_axis.unwrap_or(blank(spec.y_log)));
+    if !plane.plot.is_empty() {
+        plane.y_grid()?;
+        plane.x_grid(x_axis.as_ref(), true)?;
+        plane.ground(plane.plot.bottom())?;
+        plane.names(names)?;
+        Chart { plane: &plane }.lines(spec, &lines, &keys)?;
     }
-    Ok(CurvesPlot { plot: layout.plot.in_pixels(&sheet.units), x: [x.min, x.max], y: [y.min, y.max] })
+    Ok(plane.drawn())
 }
-
-/// Axes of a plot without any value: drawn without numbers.
-const BLANK: Axis = Axis { min: 0.0, max: 1.0, log: false, whole: false };
-const BLANK_LOG: Axis = Axis { min: 0.1, max: 1.0, log: true, whole: false };
 
 /// Both axes; `None` where neither the data nor the caller says where they run.
 fn axes(spec: &Curves, y_ticks: usize) -> Result<(Option<Axis>, Option<Axis>)> {
-    let end = |name: &str, v: Option<f64>, log: bool| match v {
-        Some(v) if v.abs() > 1e299 || v.is_nan() => Err(LabError::setting(name, v, "a finite number")),
-        Some(v) if log && v < 1e-299 => Err(LabError::setting(name, v, "above zero on a logarithmic axis")),
-        v => Ok(v),
-    };
-    let x = (end("xMin", spec.x_min, false)?, end("xMax", spec.x_max, false)?);
-    let y = (end("yMin", spec.y_min, spec.y_log)?, end("yMax", spec.y_max, spec.y_log)?);
-    for (name, (min, max)) in [("x", x), ("y", y)] {
-        if let (Some(min), Some(max)) = (min, max) {
-            check_setting(min <= max, &format!("{name}Min"), min, &format!("at most {name}Max, which is {max}"))?;
-        }
-    }
+    let x = fixed_ends("x", (spec.x_min, spec.x_max), spec.x_log)?;
+    let y = fixed_ends("y", (spec.y_min, spec.y_max), spec.y_log)?;
     // A point counts for an axis only where it has a place on the other: x of a gap is no value.
     let points = || spec.lines.iter().flat_map(|line| line.x.iter().copied().zip(line.y.iter().copied()));
-    let drawable = |v: f64| v.is_finite() && (!spec.y_log || v > 0.0);
-    let xs = points().filter(|p| drawable(p.1)).map(|p| p.0);
-    let ys = points().filter(|p| p.0.is_finite()).map(|p| p.1).chain(spec.rules.iter().map(|rule| rule.y));
-    Ok((Axis::over(xs, x, false, None), Axis::over(ys, y, spec.y_log, Some(y_ticks))))
+    let drawable = |v: f64, log: bool| v.is_finite() && (!log || v > 0.0);
+    let xs = points().filter(|p| drawable(p.1, spec.y_log)).map(|p| p.0);
+    let ys = points().filter(|p| drawable(p.0, spec.x_log)).map(|p| p.1);
+    let xs = xs.chain(spec.rules.iter().filter_map(|rule| rule.x));
+    let ys = ys.chain(spec.rules.iter().filter_map(|rule| rule.y));
+    Ok((Axis::over(xs, x, spec.x_log, None), Axis::over(ys, y, spec.y_log, Some(y_ticks))))
 }
 
 /// A line with its colour and the text at its end.
 struct Series<'s> {
     pub line: &'s Line,
     pub color: RGBColor,
+    pub dash: Dash,
     /// Name and present value.
     pub caption: String,
 }
@@ -174,7 +155,12 @@ impl<'s> Series<'s> {
         let name: String = line.label.chars().take(100).collect();
         let value = line.y.last().map(|&v| value_label(v)).unwrap_or_default();
         let parts = [name.trim(), &value].into_iter().filter(|part| !part.is_empty());
-        Ok(Self { line, color, caption: parts.collect::<Vec<_>>().join("  ") })
+        let dash = if line.dash { Dash::of(index) } else { Dash::None };
+        Ok(Self { line, color, dash, caption: parts.collect::<Vec<_>>().join("  ") })
+    }
+
+    fn key(&self) -> Key {
+        Key { caption: self.caption.clone(), color: self.color, swatch: Swatch::Line(self.dash) }
     }
 }
 
@@ -184,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::plot::paper::{Paper, Record, theme};
+    use crate::plot::sheet::Rect;
 
     fn spec(lines: Vec<Line>) -> Curves {
         Curves {
@@ -192,6 +179,7 @@ mod tests {
             title: None,
             x_label: "epoch".into(),
             y_label: "loss".into(),
+            x_log: false,
             y_log: false,
             x_min: None,
             x_max: None,
@@ -205,14 +193,14 @@ mod tests {
     fn line(label: &str, y: impl IntoIterator<Item = f64>) -> Line {
         let y: Vec<f64> = y.into_iter().collect();
         let x = (1..=y.len()).map(|e| e as f64).collect();
-        Line { label: label.into(), x, y, dash: false, color: None }
+        Line { label: label.into(), x, y, dash: false, markers: None, color: None }
     }
 
     fn falling(n: usize, from: f64) -> impl Iterator<Item = f64> {
         (0..n).map(move |i| from * (-0.05 * i as f64).exp())
     }
 
-    fn drawn(spec: &Curves, width: u32, height: u32) -> (CurvesPlot, Record) {
+    fn drawn(spec: &Curves, width: u32, height: u32) -> (Drawn, Record) {
         let paper = Paper::new(width, height);
         let plot = draw(&paper.clone().into_drawing_area(), 1, spec).unwrap();
         (plot, paper.record.take())
@@ -280,7 +268,7 @@ mod tests {
                 for n in [0, 1, 3, 37, 100] {
                     for y_log in [false, true] {
                         let title = (n == 3).then(|| "A title".to_string());
-                        let rules = vec![Rule { y: 0.5, label: "without the SAE".into() }];
+                        let rules = vec![Rule::at_y(0.5, "without the SAE")];
                         let spec = Curves { scale, y_log, title, rules, x_max: Some(100.0), ..spec(five(n)) };
                         let (w, h) = ((f64::from(width) * scale) as u32, (f64::from(height) * scale) as u32);
                         let (plot, record) = drawn(&spec, w, h);
@@ -302,6 +290,26 @@ mod tests {
         assert!((coarse.plot.left - fine.plot.left).abs() <= 2, "{coarse:?} {fine:?}");
         assert!((coarse.plot.width - fine.plot.width).abs() <= 8, "{coarse:?} {fine:?}");
         assert_eq!((coarse.x, coarse.y, coarse.plot.top, coarse.plot.height), (fine.x, fine.y, fine.plot.top, fine.plot.height));
+    }
+
+    #[test]
+    fn both_axes_may_be_logarithmic_and_rules_run_both_ways() {
+        let widths = Line { x: vec![1.0, 10.0, 1000.0, -1.0], ..line("error", [0.1, 0.01, 0.001, 5.0]) };
+        let rules = vec![Rule::at_y(0.05, "zero"), Rule::at_x(100.0, "as wide as the model")];
+        let (plot, record) = drawn(&Curves { x_log: true, y_log: true, rules, ..spec(vec![widths]) }, 700, 300);
+        assert_eq!(plot.x, [1.0, 1000.0]);
+        for word in ["1", "10", "100", "1000", "zero", "as wide as the model"] {
+            assert!(record.words().contains(&word), "{word} in {:?}", record.words());
+        }
+        // A point without a place on the x axis does not stretch the y axis.
+        assert!(plot.y[1] < 1.0, "{plot:?}");
+    }
+
+    #[test]
+    fn markers_are_drawn_or_left_out_as_told() {
+        let dots = |n: usize, markers| drawn(&spec(vec![Line { markers, ..line("a", falling(n, 1.0)) }]), 700, 300).1.dots.len();
+        assert_eq!((dots(8, None), dots(40, None)), (9, 1));
+        assert_eq!((dots(8, Some(false)), dots(40, Some(true))), (1, 41));
     }
 
     #[test]
@@ -340,8 +348,9 @@ mod tests {
             for a in odd {
                 for b in odd {
                     for y_log in [false, true] {
-                        let rules = vec![Rule { y: b, label: "a rule".repeat(40) }];
-                        let xy = Line { label: "é漢\u{202e}".repeat(60), x: vec![b, a, 1.0], y: vec![a, b, a], dash: true, color: None };
+                        let rules = vec![Rule::at_y(b, "a rule".repeat(40)), Rule::at_x(a, "b".repeat(40))];
+                        let xy =
+                            Line { label: "é漢\u{202e}".repeat(60), x: vec![b, a, 1.0], y: vec![a, b, a], dash: true, markers: None, color: None };
                         let (plot, _) = drawn(&Curves { y_log, rules, ..spec(vec![xy, line("", [a, b])]) }, width, height);
                         let Rect { left, top, .. } = plot.plot;
                         assert!(left >= 0 && top >= 0 && plot.plot.right() <= width as i32 && plot.plot.bottom() <= height as i32);

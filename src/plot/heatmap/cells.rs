@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use plotters::style::RGBColor;
 
-use crate::plot::color::Sequential;
+use crate::plot::bands::Span;
+use crate::plot::color::ColorScale;
 use crate::plot::sheet::Rect;
 
 /// A picture for `ImageData`: its place on the canvas in device pixels, four bytes (red, green, blue, opacity) a pixel.
@@ -28,24 +29,9 @@ impl Pixels {
     }
 }
 
-/// A stretch of pixels showing one item, or one pixel showing several.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    pub pixels: Range<i32>,
-    pub items: Range<usize>,
-}
-
-/// Shares `pixels` among `count` items: every pixel and every item is in exactly one span.
-pub fn spans(count: usize, pixels: i32) -> Vec<Span> {
-    let pixels = pixels.max(0) as usize;
-    let parts = count.min(pixels);
-    let cut = |whole: usize, part: usize| (whole as u128 * part as u128 / parts.max(1) as u128) as usize;
-    (0..parts).map(|i| Span { pixels: cut(pixels, i) as i32..cut(pixels, i + 1) as i32, items: cut(count, i)..cut(count, i + 1) }).collect()
-}
-
 /// How cells look.
 pub struct CellStyle {
-    pub scale: Sequential,
+    pub scale: ColorScale,
     pub max: f64,
     pub paper: RGBColor,
     /// The hatching of a cell that is not a finite number.
@@ -67,9 +53,9 @@ impl CellStyle {
     }
 
     /// The pixels of one row of cells, at `plot`'s place on the canvas. `data` is row-major, `columns.len()` of
-    /// the heat map wide; a pixel that shows several cells shows their maximum, so that no peak is lost.
+    /// the heat map wide; a pixel that shows several cells shows the one furthest from zero, so that no peak is lost.
     pub fn strip(&self, data: &[f32], width: usize, row: &Span, columns: &[Span], plot: Rect) -> Pixels {
-        let values: Vec<Option<f64>> = columns.iter().map(|column| largest(data, width, row.items.clone(), column.items.clone())).collect();
+        let values: Vec<Option<f64>> = columns.iter().map(|column| self.strongest(data, width, row.items.clone(), column.items.clone())).collect();
         let place = Rect { left: plot.left, top: plot.top + row.pixels.start, width: plot.width, height: row.pixels.end - row.pixels.start };
         // What each pixel across shows: a value, or the gap between two cells.
         let hatched = values.contains(&None);
@@ -99,35 +85,42 @@ impl CellStyle {
         Pixels::new(place, |x, y| self.color(None, x, y))
     }
 
-    /// The colours from zero to the maximum, left to right; with no maximum, paper.
+    /// The colours up to the maximum, left to right, from zero or from as far below it; with no maximum, paper.
     pub fn bar(&self, place: Rect) -> Pixels {
         let last = f64::from((place.width - 1).max(1));
-        Pixels::new(place, |x, _| if self.max > 0.0 { self.scale.color(f64::from(x - place.left) / last) } else { self.paper })
+        let share = |x: i32| f64::from(x - place.left) / last;
+        let color = |t: f64| self.scale.color(if self.scale.is_diverging() { 2.0 * t - 1.0 } else { t });
+        Pixels::new(place, |x, _| if self.max > 0.0 { color(share(x)) } else { self.paper })
     }
-}
 
-/// The largest of a block of cells; `None` when one of them is not a finite number.
-fn largest(data: &[f32], width: usize, rows: Range<usize>, columns: Range<usize>) -> Option<f64> {
-    let mut largest = f32::NEG_INFINITY;
-    for row in rows {
-        for &value in data.get(row * width + columns.start..row * width + columns.end)? {
-            if !value.is_finite() {
-                return None;
+    /// The largest of a block of cells, on a diverging scale by its distance from zero; `None` when one of them is
+    /// not a finite number.
+    fn strongest(&self, data: &[f32], width: usize, rows: Range<usize>, columns: Range<usize>) -> Option<f64> {
+        let size = |v: f32| if self.scale.is_diverging() { v.abs() } else { v };
+        let mut strongest: Option<f32> = None;
+        for row in rows {
+            for &value in data.get(row * width + columns.start..row * width + columns.end)? {
+                if !value.is_finite() {
+                    return None;
+                }
+                if strongest.is_none_or(|before| size(value) > size(before)) {
+                    strongest = Some(value);
+                }
             }
-            largest = largest.max(value);
         }
+        strongest.map(f64::from)
     }
-    Some(f64::from(largest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::bands::spans;
 
     const PAPER: RGBColor = RGBColor(255, 255, 255);
 
     fn style(max: f64, gap: i32) -> CellStyle {
-        let scale = Sequential::new(PAPER, false);
+        let scale = ColorScale::sequential(PAPER, false);
         CellStyle { scale, max, paper: PAPER, hatch: RGBColor(9, 9, 9), stroke: 1, gap }
     }
 
@@ -135,19 +128,6 @@ mod tests {
         let at = 4 * (y * pixels.place.width + x) as usize;
         assert_eq!(pixels.rgba[at + 3], 255);
         RGBColor(pixels.rgba[at], pixels.rgba[at + 1], pixels.rgba[at + 2])
-    }
-
-    #[test]
-    fn spans_share_out_every_pixel_and_every_item() {
-        for (count, pixels) in [(1, 1), (3, 10), (10, 3), (7, 7), (10_000, 700), (60, 551), (0, 5), (5, 0), (2, -3)] {
-            let spans = spans(count, pixels);
-            assert_eq!(spans.len(), count.min(pixels.max(0) as usize));
-            assert!(spans.windows(2).all(|w| w[0].pixels.end == w[1].pixels.start && w[0].items.end == w[1].items.start));
-            assert!(spans.iter().all(|s| !s.pixels.is_empty() && !s.items.is_empty()));
-            if let (Some(first), Some(last)) = (spans.first(), spans.last()) {
-                assert_eq!((first.pixels.start, first.items.start, last.pixels.end, last.items.end), (0, 0, pixels, count));
-            }
-        }
     }
 
     #[test]
@@ -190,5 +170,16 @@ mod tests {
         assert_eq!(colors.iter().filter(|c| **c == PAPER).count(), 9);
         assert_eq!(colors[4], style(3.0, 0).scale.color(1.0));
         assert!((0..4).any(|y| pixel(&strip, 9, y) == RGBColor(9, 9, 9)));
+    }
+
+    #[test]
+    fn a_diverging_scale_keeps_the_sign_of_what_is_strongest() {
+        let scale = ColorScale::diverging(PAPER, false);
+        let style = CellStyle { scale, ..style(2.0, 0) };
+        let plot = Rect { left: 0, top: 0, width: 2, height: 1 };
+        let strip = style.strip(&[0.5, -2.0, 1.0, 0.0], 4, &spans(1, 1)[0], &spans(4, 2), plot);
+        assert_eq!((pixel(&strip, 0, 0), pixel(&strip, 1, 0)), (style.scale.color(-1.0), style.scale.color(0.5)));
+        let bar = style.bar(Rect { left: 5, top: 0, width: 101, height: 2 });
+        assert_eq!([0, 50, 100].map(|x| pixel(&bar, x, 1)), [-1.0, 0.0, 1.0].map(|t| style.scale.color(t)));
     }
 }

@@ -3,10 +3,10 @@
 use plotters::prelude::DrawingBackend;
 
 use crate::Result;
+use crate::plot::bands::{BandNames, NAME_GAP, Span, short, spans, step};
 use crate::plot::sheet::{Font, Rect, Sheet};
 
 use super::HeatMap;
-use super::cells::{Span, spans};
 
 pub const MARGIN: f64 = 8.0;
 /// The largest cell.
@@ -17,8 +17,6 @@ const LOST: f64 = 0.1;
 /// The colour bar.
 const BAR: (f64, f64) = (160.0, 9.0);
 const SHORTEST_BAR: f64 = 64.0;
-/// The names of the columns, when they read upwards, take at most this, and this part of the height.
-const LONGEST_NAME: (f64, f64) = (96.0, 0.35);
 /// Beside the sample of the hatching.
 pub const NOT_FINITE: &str = "not a number";
 
@@ -28,19 +26,18 @@ pub struct Layout {
     pub plot: Rect,
     pub across: Vec<Span>,
     pub down: Vec<Span>,
-    /// Every so manieth row and column is named, in so much room.
+    /// Every so manieth row is named, in so much room.
     pub row_step: usize,
     pub row_names: i32,
-    pub column_step: usize,
-    pub column_names: i32,
-    /// Column names read upwards.
-    pub upright: bool,
+    /// The names below; without them, numbers.
+    pub column_names: Option<BandNames>,
     pub bar: Option<Rect>,
     /// What the colour stands for, as written left of the bar.
     pub unit: String,
     /// A sample of the hatching, with its meaning to the right.
     pub sample: Option<Rect>,
-    /// Vertical centres of the names of the y axis, above the plot, and of the x axis, below.
+    /// Vertical centres of the title, of the names of the y axis, above the plot, and of the x axis, below.
+    pub title_y: i32,
     pub y_name: i32,
     pub x_name: i32,
 }
@@ -52,10 +49,15 @@ impl Layout {
         let right = all.right() - margin;
 
         // Left: the names of the rows.
-        let row_names = longest(sheet, &spec.rows)?.min((f64::from(all.width) * 0.3) as i32);
+        let names = if spec.row_labels { longest(sheet, &spec.rows)? } else { longest_number(sheet, spec.rows.len())? };
+        let row_names = names.min((f64::from(all.width) * 0.3) as i32);
         let left = sheet.units.snap(f64::from(margin + row_names + px(6.0)));
+        let across_all = |width: i32| spans(spec.columns.len(), width / sheet.units.grain);
         let width = share(sheet, right - left, spec.columns.len(), WIDEST_CELL);
-        let across = spans(spec.columns.len(), width / sheet.units.grain);
+
+        let title = spec.title.as_ref().is_some_and(|title| !title.is_empty());
+        let title_y = px(4.0) + px(Font::Title.line()) / 2;
+        let above = if title { px(Font::Title.line() + 4.0) } else { 0 };
 
         // Above: the colour bar and the name of the rows, one above the other where there is no room side by side.
         let unit = sheet.fit(spec.unit.as_deref().unwrap_or_default(), Font::Label, all.width / 2)?;
@@ -68,7 +70,7 @@ impl Layout {
         let bar_width = px(BAR.0).min(right - start - unit_width);
         // Ends where the cells end, unless they end too early.
         let bar_right = (left + width).max(start + unit_width + bar_width).min(right);
-        let bar = Rect { left: bar_right - bar_width, top: px(6.0), width: bar_width, height: px(BAR.1) };
+        let bar = Rect { left: bar_right - bar_width, top: above + px(6.0), width: bar_width, height: px(BAR.1) };
         let below_bar = bar.bottom() + px(3.0) + row;
         let y_name = if stacked { below_bar + row / 2 + px(2.0) } else { below_bar - row / 2 };
         let top = sheet.units.snap(f64::from(y_name + row / 2 + px(4.0)));
@@ -77,13 +79,25 @@ impl Layout {
         let sample_fits = !stacked && sample_end + px(12.0) <= bar.left - unit_width;
 
         // Below: the names of the columns, those that are written, and of their axis.
-        let (column_step, upright, widest) = column_names(sheet, spec, &across)?;
-        let most = px(LONGEST_NAME.0).min((f64::from(all.height) * LONGEST_NAME.1) as i32);
-        let column_names = if upright { widest.min(most) } else { row };
+        let names = |across: &[Span]| spec.column_labels.then(|| BandNames::new(sheet, &spec.columns, across, false)).transpose();
+        let height_of = |names: &Option<BandNames>| names.as_ref().map_or(row, |names| names.height);
         let x_room = if spec.x_label.is_empty() { 0 } else { row + px(2.0) };
-        let bottom = all.bottom() - px(4.0) - x_room - column_names - px(5.0);
-        let height = share(sheet, bottom - top, spec.rows.len(), HIGHEST_CELL);
+        let room_over = |names: i32| all.bottom() - px(4.0) - x_room - names - px(NAME_GAP) - top;
+        let mut across = across_all(width);
+        let mut column_names = names(&across)?;
+        let mut size = (width, share(sheet, room_over(height_of(&column_names)), spec.rows.len(), HIGHEST_CELL));
+        if spec.square {
+            // Narrower cells may turn the names upwards, which takes from the height, which makes cells narrower.
+            for _ in 0..2 {
+                size = square(sheet, (right - left, room_over(height_of(&column_names))), (spec.columns.len(), spec.rows.len()));
+                across = across_all(size.0);
+                column_names = names(&across)?;
+            }
+        }
+        let (width, height) = size;
+        let height = height.min(room_over(height_of(&column_names)));
         let down = spans(spec.rows.len(), height / sheet.units.grain);
+        let column_height = height_of(&column_names);
 
         let mut plot = Rect::between(left, top, left + width, top + height);
         if plot.width.min(plot.height) < px(1.0) || left >= right {
@@ -95,34 +109,15 @@ impl Layout {
             across,
             down,
             row_names,
-            column_step,
             column_names,
-            upright,
             bar: (bar_width >= px(SHORTEST_BAR) / 2).then_some(bar),
             unit,
             sample: (hatched && sample_fits).then_some(sample),
+            title_y,
             y_name,
-            x_name: plot.bottom() + px(5.0) + column_names + px(2.0) + row / 2,
+            x_name: plot.bottom() + px(NAME_GAP) + column_height + px(2.0) + row / 2,
         })
     }
-}
-
-/// Which columns are named, whether upwards, and the width of the widest of those names.
-fn column_names<DB: DrawingBackend>(sheet: &Sheet<DB>, spec: &HeatMap, across: &[Span]) -> Result<(usize, bool, i32)> {
-    if !spec.column_labels {
-        return Ok((1, false, 0));
-    }
-    let step = step(sheet, across, sheet.px(Font::Label.size() + 2.0));
-    let named = across.iter().step_by(step).filter_map(|span| spec.columns.get(span.items.start));
-    let widest = named.map(|name| sheet.width(&short(name), Font::Label)).try_fold(0, |m, w| w.map(|w| m.max(w)))?;
-    let cell = across.first().map_or(0, |span| span.pixels.end * sheet.units.grain);
-    Ok((step, step > 1 || widest + sheet.px(4.0) > cell, widest))
-}
-
-/// From how many spans to the next label, so that labels `size` units large do not touch.
-fn step<DB: DrawingBackend>(sheet: &Sheet<DB>, spans: &[Span], size: i32) -> usize {
-    let whole = spans.last().map_or(0, |span| span.pixels.end).saturating_mul(sheet.units.grain).max(1);
-    (f64::from(size) * spans.len() as f64 / f64::from(whole)).ceil().max(1.0) as usize
 }
 
 /// How much of `room` so many cells take: as many whole pixels each, where that does not leave much empty.
@@ -146,7 +141,20 @@ fn longest<DB: DrawingBackend>(sheet: &Sheet<DB>, names: &[String]) -> Result<i3
     names.iter().try_fold(0, |widest, name| Ok(widest.max(sheet.width(&short(name), Font::Label)?)))
 }
 
-/// What of a name could be shown at all.
-fn short(name: &str) -> String {
-    name.chars().take(40).collect()
+/// The width of the largest of the numbers from 0 that stand for names.
+fn longest_number<DB: DrawingBackend>(sheet: &Sheet<DB>, count: usize) -> Result<i32> {
+    sheet.width(&count.saturating_sub(1).to_string(), Font::Label)
+}
+
+/// Width and height of so many square cells within a room: of whole pixels, where that does not leave much empty.
+fn square<DB: DrawingBackend>(sheet: &Sheet<DB>, room: (i32, i32), (columns, rows): (usize, usize)) -> (i32, i32) {
+    if columns == 0 || rows == 0 {
+        return (0, 0);
+    }
+    let pixel = f64::from(sheet.units.grain);
+    let pixels = |v: i32| (f64::from(v) / pixel).max(0.0);
+    let cell = (pixels(room.0) / columns as f64).min(pixels(room.1) / rows as f64).min(pixels(sheet.px(HIGHEST_CELL)));
+    let cell = if cell.floor() >= (1.0 - LOST) * cell { cell.floor() } else { cell };
+    let length = |count: usize| sheet.units.snap(cell * count as f64 * pixel);
+    (length(columns).min(room.0.max(0)), length(rows).min(room.1.max(0)))
 }

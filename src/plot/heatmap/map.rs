@@ -1,16 +1,17 @@
 //! The drawing of what stands around the cells: frame, names, colour bar.
 
 use plotters::prelude::DrawingBackend;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::HPos;
 
 use crate::Result;
+use crate::plot::bands::{NAME_GAP, Span, mark};
 use crate::plot::color::mix;
 use crate::plot::numbers::value_label;
 use crate::plot::scales::Axis;
 use crate::plot::sheet::{Font, Rect, Sheet};
 
 use super::HeatMap;
-use super::cells::Span;
 use super::layout::{Layout, MARGIN, NOT_FINITE};
 
 pub struct Map<'m, 'a, DB: DrawingBackend> {
@@ -25,15 +26,16 @@ impl<DB: DrawingBackend> Map<'_, '_, DB> {
         // Where everything is zero, a thin frame is all there is to see.
         self.frame(self.layout.plot, false)?;
         self.row_names()?;
-        if self.spec.column_labels {
-            self.column_names()?
-        } else {
-            self.column_numbers()?
+        match &self.layout.column_names {
+            Some(names) => names.draw(self.sheet, &self.spec.columns, &self.layout.across, self.layout.plot)?,
+            None => self.column_numbers()?,
         }
 
         let (sheet, quiet, plot) = (self.sheet, self.sheet.palette.quiet, self.layout.plot);
         let margin = sheet.px(MARGIN);
         let room = sheet.all.width - 2 * margin;
+        let title = sheet.fit(self.spec.title.as_deref().unwrap_or_default(), Font::Title, room)?;
+        sheet.text(&title, Font::Title, sheet.palette.ink, (margin, self.layout.title_y), HPos::Left)?;
         let name = sheet.fit(&self.spec.y_label, Font::Label, room)?;
         sheet.text(&name, Font::Label, quiet, (margin, self.layout.y_name), HPos::Left)?;
         let name = sheet.fit(&self.spec.x_label, Font::Label, room)?;
@@ -53,40 +55,29 @@ impl<DB: DrawingBackend> Map<'_, '_, DB> {
         self.sheet.vertical(inner.right(), inner.top, inner.bottom(), color)
     }
 
-    /// The middle of a span of device pixels, in units.
-    fn middle(&self, span: &Span) -> i32 {
-        (span.pixels.start + span.pixels.end) * self.sheet.units.grain / 2
-    }
-
     fn row_names(&self) -> Result<()> {
-        let (sheet, layout) = (self.sheet, self.layout);
-        let right = layout.plot.left - sheet.px(6.0);
-        for span in layout.down.iter().step_by(layout.row_step) {
-            let Some(name) = self.spec.rows.get(span.items.start) else { continue };
-            let name = sheet.fit(name, Font::Label, layout.row_names)?;
-            let at = (right, layout.plot.top + self.middle(span));
-            sheet.text(&name, Font::Label, sheet.palette.ink, at, HPos::Right)?;
+        let layout = self.layout;
+        if self.spec.row_labels {
+            for span in layout.down.iter().step_by(layout.row_step) {
+                let name = self.spec.rows.get(span.items.start).map_or("", |name| name);
+                self.row_name(span, &self.sheet.fit(name, Font::Label, layout.row_names)?, self.sheet.palette.ink)?;
+            }
+            return Ok(());
+        }
+        // Positions instead of names: as many round numbers as have room.
+        let each = self.spec.rows.len().div_ceil(layout.down.len().max(1));
+        let step = round_step(layout.row_step.saturating_mul(each));
+        for number in (0..self.spec.rows.len()).step_by(step) {
+            let span = layout.down.iter().find(|span| span.items.contains(&number));
+            let Some(span) = span else { continue };
+            self.row_name(span, &number.to_string(), self.sheet.palette.quiet)?;
         }
         Ok(())
     }
 
-    fn column_names(&self) -> Result<()> {
-        let (sheet, layout) = (self.sheet, self.layout);
-        let top = layout.plot.bottom() + sheet.px(5.0);
-        for span in layout.across.iter().step_by(layout.column_step) {
-            let Some(name) = self.spec.columns.get(span.items.start) else { continue };
-            let x = layout.plot.left + self.middle(span);
-            if layout.column_step > 1 {
-                self.mark(x)?;
-            }
-            if layout.upright {
-                sheet.text_up(&sheet.fit(name, Font::Label, layout.column_names)?, sheet.palette.ink, (x, top))?;
-            } else {
-                let at = (x, top + sheet.px(Font::Label.line()) / 2);
-                sheet.text(name, Font::Label, sheet.palette.ink, at, HPos::Center)?;
-            }
-        }
-        Ok(())
+    fn row_name(&self, span: &Span, name: &str, color: RGBColor) -> Result<()> {
+        let right = self.layout.plot.left - self.sheet.px(6.0);
+        self.sheet.text(name, Font::Label, color, (right, self.layout.plot.top + span.middle(self.sheet)), HPos::Right)
     }
 
     /// Positions instead of names: 0, 10, 20 …
@@ -95,43 +86,40 @@ impl<DB: DrawingBackend> Map<'_, '_, DB> {
         let Some(last) = self.spec.columns.len().checked_sub(1) else { return Ok(()) };
         let axis = Axis { min: 0.0, max: last.max(1) as f64, log: false, whole: true };
         let most = (layout.plot.width / sheet.px(48.0)).max(1) as usize;
-        let y = layout.plot.bottom() + sheet.px(5.0 + Font::Label.line() / 2.0);
+        let y = layout.plot.bottom() + sheet.px(NAME_GAP + Font::Label.line() / 2.0);
         for tick in axis.ticks(most) {
             let span = layout.across.iter().find(|span| span.items.contains(&(tick.value as usize)));
             let Some(span) = span else { continue };
-            let x = layout.plot.left + self.middle(span);
-            self.mark(x)?;
+            let x = layout.plot.left + span.middle(sheet);
+            mark(sheet, x, layout.plot.bottom())?;
             sheet.text(&tick.label, Font::Label, sheet.palette.quiet, (x, y), HPos::Center)?;
         }
         Ok(())
     }
 
-    /// A tick below the cells.
-    fn mark(&self, x: i32) -> Result<()> {
-        let (sheet, bottom) = (self.sheet, self.layout.plot.bottom());
-        let left = sheet.units.snap(f64::from(x - sheet.px(1.0) / 2));
-        sheet.vertical(left, bottom, bottom + sheet.px(4.0), sheet.palette.quiet)
-    }
-
-    /// What stands around the colour bar: its unit, zero, the maximum, the round numbers that have room between.
+    /// What stands around the colour bar: its unit, its ends, the round numbers that have room between.
     pub fn bar(&self, bar: Rect, max: f64) -> Result<()> {
         let (sheet, quiet) = (self.sheet, self.sheet.palette.quiet);
         self.frame(bar, true)?;
         let beside = (bar.left - sheet.px(8.0), bar.top + bar.height / 2);
         sheet.text(&self.layout.unit, Font::Label, quiet, beside, HPos::Right)?;
         let y = bar.bottom() + sheet.px(3.0 + Font::Label.line() / 2.0);
-        sheet.text("0", Font::Label, quiet, (bar.left, y), HPos::Left)?;
+        let min = if self.spec.diverging { -max } else { 0.0 };
+        let first = value_label(min);
+        sheet.text(&first, Font::Label, quiet, (bar.left, y), HPos::Left)?;
         if max <= 0.0 {
             return Ok(());
         }
         let last = value_label(max);
         sheet.text(&last, Font::Label, quiet, (bar.right(), y), HPos::Right)?;
         let gap = sheet.px(8.0);
-        let mut free = bar.left + sheet.width("0", Font::Label)? + gap;
+        let mut free = bar.left + sheet.width(&first, Font::Label)? + gap;
         let end = bar.right() - sheet.width(&last, Font::Label)? - gap;
-        let axis = Axis { min: 0.0, max, log: false, whole: false };
-        for tick in axis.ticks(4).iter().filter(|tick| tick.value > 0.0) {
-            let x = bar.left + (f64::from(bar.width) * tick.value / max) as i32;
+        let axis = Axis { min, max, log: false, whole: false };
+        // Between two signs only zero: the colours are the same on either side.
+        let ticks = axis.ticks(4).into_iter().filter(|tick| if self.spec.diverging { tick.value == 0.0 } else { tick.value > 0.0 });
+        for tick in ticks {
+            let x = bar.left + (f64::from(bar.width) * axis.fraction(tick.value).unwrap_or(0.0)) as i32;
             let half = sheet.width(&tick.label, Font::Label)? / 2;
             if x - half < free || x + half > end {
                 continue;
@@ -150,4 +138,9 @@ impl<DB: DrawingBackend> Map<'_, '_, DB> {
         let at = (sample.right() + self.sheet.px(6.0), sample.top + sample.height / 2);
         self.sheet.text(NOT_FINITE, Font::Label, self.sheet.palette.quiet, at, HPos::Left)
     }
+}
+
+/// The next of 1, 2, 5, 10, 20 …
+fn round_step(step: usize) -> usize {
+    (0..9).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_usize.pow(power))).find(|round| *round >= step).unwrap_or(step.max(1))
 }

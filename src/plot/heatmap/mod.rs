@@ -1,4 +1,4 @@
-//! Heat map: features by tokens, more is further from the paper.
+//! Heat map: features by tokens, or any matrix; more is further from the paper.
 //!
 //! ```text
 //! y axis's name        activation ░░▒▒▓▓██
@@ -22,11 +22,12 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::error::{LabError, check_setting, code};
 
+use self::cells::CellStyle;
 pub use self::cells::Pixels;
-use self::cells::{CellStyle, Span};
 use self::layout::Layout;
 use self::map::Map;
-use super::color::{Palette, Sequential, Theme, is_dark};
+use super::bands::Span;
+use super::color::{ColorScale, Palette, Theme, is_dark};
 use super::sheet::{Rect, Sheet, Units};
 
 /// What to draw.
@@ -42,15 +43,25 @@ pub struct HeatMap {
     pub x_label: String,
     #[serde(default)]
     pub y_label: String,
-    /// The value of the strongest colour; without it, the largest of the data.
+    /// The value of the strongest colour; without it, the largest of the data (if `diverging`, by its size).
     #[serde(default)]
     pub max: Option<f64>,
     /// Whether more is brighter; without it, the paper decides.
     #[serde(default)]
     pub dark: Option<bool>,
-    /// Whether columns have their names; otherwise they are numbered from 0.
+    /// Whether columns and rows have their names; otherwise they are numbered from 0.
     #[serde(default = "yes")]
     pub column_labels: bool,
+    #[serde(default = "yes")]
+    pub row_labels: bool,
+    /// Both signs count: blue below zero, orange above, the range as wide on either side.
+    #[serde(default)]
+    pub diverging: bool,
+    /// Cells are as wide as high.
+    #[serde(default)]
+    pub square: bool,
+    #[serde(default)]
+    pub title: Option<String>,
     /// What the colour stands for.
     #[serde(default)]
     pub unit: Option<String>,
@@ -76,7 +87,7 @@ const GAP_FROM: f64 = 7.0;
 ///
 /// # Shapes
 ///
-/// - `data`: `[rows, columns]`, row-major. Negative values count as zero; what is not finite is hatched.
+/// - `data`: `[rows, columns]`, row-major. Negative values count as zero unless `diverging`; what is not finite is hatched.
 ///
 /// # Errors
 ///
@@ -101,7 +112,8 @@ pub fn draw<DB: DrawingBackend>(
     if let Some(max) = spec.max {
         check_setting(max > 0.0 && max.is_finite(), "max", max, "a finite number above zero")?;
     }
-    let largest = data.iter().filter(|v| v.is_finite()).fold(0.0_f32, |m, &v| m.max(v));
+    let size = |v: f32| if spec.diverging { v.abs() } else { v };
+    let largest = data.iter().filter(|v| v.is_finite()).fold(0.0_f32, |m, &v| m.max(size(v)));
     let max = spec.max.unwrap_or(f64::from(largest));
     let paper = sheet.palette.paper;
     sheet.fill(sheet.all, paper, 1.0)?;
@@ -113,8 +125,9 @@ pub fn draw<DB: DrawingBackend>(
         return Ok(drawn);
     }
     let small = |spans: &[Span]| spans.first().is_none_or(|s| f64::from(s.pixels.end) < GAP_FROM * spec.scale);
+    let dark = spec.dark.unwrap_or(is_dark(paper));
     let style = CellStyle {
-        scale: Sequential::new(paper, spec.dark.unwrap_or(is_dark(paper))),
+        scale: if spec.diverging { ColorScale::diverging(paper, dark) } else { ColorScale::sequential(paper, dark) },
         max,
         paper,
         hatch: sheet.palette.quiet,
@@ -159,6 +172,10 @@ mod tests {
             max: None,
             dark: None,
             column_labels: true,
+            row_labels: true,
+            diverging: false,
+            square: false,
+            title: None,
             unit: Some("activation".into()),
         }
     }
@@ -203,7 +220,7 @@ mod tests {
         let (map, _, strips) = drawn(&spec(1, 2), &[1.0, 4.0], 300, 160);
         let row = &strips[0];
         let at = |x: i32| &row.rgba[4 * x as usize..4 * x as usize + 3];
-        let scale = Sequential::new(plotters::style::RGBColor(255, 255, 255), false);
+        let scale = ColorScale::sequential(plotters::style::RGBColor(255, 255, 255), false);
         let rgb = |f: f64| [scale.color(f).0, scale.color(f).1, scale.color(f).2];
         assert_eq!(at(0), rgb(0.25));
         assert_eq!(at(map.plot.width / 2), rgb(1.0));
@@ -228,6 +245,41 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_square_matrix_has_square_cells_and_room_at_every_size() {
+        for (width, height) in [(320, 380), (700, 700), (1100, 500), (240, 200)] {
+            for n in [1, 3, 20, 100, 400] {
+                for scale in [1.0, 1.5, 2.0] {
+                    for row_labels in [true, false] {
+                        let title = Some("Correlation of the features".to_string());
+                        let base = HeatMap { column_labels: row_labels, scale, ..spec(n, n) };
+                        let spec = HeatMap { diverging: true, square: true, row_labels, title, ..base };
+                        let (w, h) = ((f64::from(width) * scale) as u32, (f64::from(height) * scale) as u32);
+                        let data: Vec<f32> = sparse(n * n).iter().enumerate().map(|(i, v)| if i % 2 == 0 { -v } else { *v }).collect();
+                        let (map, record, _) = drawn(&spec, &data, w, h);
+                        let what = format!("{n}×{n} on {width}×{height} at {scale}, labels {row_labels}");
+                        assert_eq!(record.clash(w as i32, h as i32), None, "{what}");
+                        assert!((map.plot.width - map.plot.height).abs() <= 1, "{what}: {map:?}");
+                        assert!(f64::from(map.plot.height) > 0.2 * f64::from(h.min(w)) || n < 20, "{what}: {map:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_diverging_range_is_as_wide_on_either_side() {
+        let (map, record, strips) = drawn(&HeatMap { diverging: true, ..spec(1, 2) }, &[1.0, -4.0], 300, 160);
+        assert_eq!(map.max, 4.0);
+        for word in ["−4.00", "0", "4.00"] {
+            assert!(record.words().contains(&word), "{word} in {:?}", record.words());
+        }
+        let scale = ColorScale::diverging(plotters::style::RGBColor(255, 255, 255), false);
+        let at = |x: i32| &strips[0].rgba[4 * x as usize..4 * x as usize + 3];
+        let rgb = |f: f64| [scale.color(f).0, scale.color(f).1, scale.color(f).2];
+        assert_eq!((at(0), at(map.plot.width / 2)), (&rgb(0.25)[..], &rgb(-1.0)[..]));
     }
 
     #[test]
@@ -264,7 +316,7 @@ mod tests {
         for (width, height) in [(0, 0), (1, 1), (0, 300), (300, 0), (20, 20), (60, 90), (700, 30), (30, 700)] {
             for (rows, columns) in [(0, 0), (1, 1), (7, 3), (3, 10_000)] {
                 for column_labels in [true, false] {
-                    let mut spec = HeatMap { column_labels, ..spec(rows, columns) };
+                    let mut spec = HeatMap { column_labels, diverging: column_labels, square: rows > 4, ..spec(rows, columns) };
                     spec.unit = Some("u".repeat(1000));
                     spec.y_label = "y".repeat(1000);
                     spec.rows.iter_mut().for_each(|r| *r = "\u{202e}漢字é".repeat(100));
