@@ -1,10 +1,11 @@
 // @ts-check
 // Week 7, cell 17: a vector read by the SAE as if it were a row of activations. A random one, as in the notebook, and real ones.
 
+import { cosine } from "../../ui/random-direction.js";
 import { MOOD_PAIRS } from "../texts/week7.js";
 import { fixed, using, watch } from "./bench.js";
 import { HF_ROWS, hfHook } from "./hf-index.js";
-import { decoded, encoded, largest, length, row } from "./rows.js";
+import { length } from "./rows.js";
 import { normals } from "./random.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -17,34 +18,19 @@ export const CONTRAST = fixed({ pairs: MOOD_PAIRS, layer: HF_ROWS.layer, prepend
  * `active`: features above the threshold; `features`: the strongest, as many as are active, at most k; `error`: ‖x̂ − v‖²; `share`: what part of ‖v‖²
  * that is; `cosines`: the decoder's rows that point most its way, which need no encoder.
  * @typedef {{norm: number, active: number, features: {feature: number, value: number}[], error: number, share: number, topShare: number, cosines: {feature: number, cosine: number}[]}} Decomposition
- *   `topShare`: the part of all activation that `features` hold
+ *   `topShare`: the part of all activation above the threshold that `features` hold
  */
 
 /**
- * @param {Sae} sae @param {Float32Array} vector @param {Partial<typeof DECOMPOSE>} [options]
+ * @param {Bench} bench @param {Sae} sae @param {Float32Array} vector @param {Partial<typeof DECOMPOSE>} [options]
  * @returns {Promise<Decomposition>}
  */
-export async function decompose(sae, vector, options) {
+export async function decompose({ lab, signal }, sae, vector, options) {
   const { k, threshold } = { ...DECOMPOSE, ...options };
-  const features = await encoded(sae, { data: vector, shape: [1, vector.length] });
-  const made = await decoded(sae, features);
-  const f = row(features, 0);
-  const active = f.filter((x) => x > threshold).length;
-  const top = largest(f, Math.min(k, active)).map(({ index, value }) => ({ feature: index, value }));
-  const error = row(made, 0).reduce((sum, x, i) => sum + (x - vector[i]) ** 2, 0);
-  const norm = length(vector);
-  const all = f.reduce((sum, x) => sum + x, 0);
-  const { W_dec } = await sae.weights();
-  const cosines = Array.from({ length: W_dec.shape[0] }, (_, i) => cosine(row(W_dec, i), vector));
-  return {
-    norm,
-    active,
-    features: top,
-    error,
-    share: norm > 0 ? error / norm ** 2 : 0,
-    topShare: all > 0 ? top.reduce((sum, { value }) => sum + value, 0) / all : 0,
-    cosines: largest(cosines, k).map(({ index, value }) => ({ feature: index, cosine: value })),
-  };
+  const { norm, active, features, error, cosines } = await lab.analysis.decompose(sae, vector, { k: sae.config.dSae, threshold, signal });
+  const sum = (/** @type {{value: number}[]} */ list) => list.reduce((total, { value }) => total + value, 0);
+  const top = features.slice(0, k);
+  return { norm, active, features: top, error, share: norm > 0 ? error / norm ** 2 : 0, topShare: active > 0 ? sum(top) / sum(features) : 0, cosines: cosines.slice(0, k) };
 }
 
 /** The notebook's vector: independent N(0, 1) numbers. @param {number} width @param {number} seed */
@@ -52,38 +38,26 @@ export const randomVector = (width, seed) => normals(width, seed);
 
 /**
  * Two real directions from contrast pairs, at the last token of each text: the difference of the means, and a probe's (logistic
- * regression on standardised dimensions).
+ * regression on standardised dimensions). `heldOut`: the probe's accuracy on texts that were left out.
  * @param {Bench} bench @param {Partial<typeof CONTRAST>} [options]
- * @returns {Promise<{hook: string, contrast: {vector: Float32Array, norm: number, accuracyAlong: number}, probe: {vector: Float32Array, norm: number, accuracy: number, heldOutAccuracy: number | null}, cosine: number}>}
+ * @returns {Promise<{hook: string, contrast: import("../../engine/types.js").Contrast, probe: import("../../engine/types.js").Probe, cosine: number}>}
  */
 export async function contrastVectors(bench, options) {
   const { pairs, layer, prependBos, center, l2 } = { ...CONTRAST, ...options };
-  const { lab, model } = bench;
+  const { lab, model, signal } = bench;
   const hook = hfHook(layer, model.config.nLayers)?.hook ?? "";
   const collect = (/** @type {0 | 1} */ side) => model.collect(pairs.map((pair) => pair[side]), { hook, position: "last", prependBos, center, ...watch(bench, "texts") });
   return using(await collect(0), async (positive) =>
     using(await collect(1), async (negative) => {
-      const contrast = await lab.analysis.contrast(positive, negative);
-      const probe = await lab.analysis.probe(positive, negative, { l2, standardize: true });
-      const { vector, accuracy, heldOutAccuracy } = probe;
-      return { hook, contrast, probe: { vector, norm: length(vector), accuracy, heldOutAccuracy }, cosine: cosine(contrast.vector, vector) };
+      const contrast = await lab.analysis.contrast(positive, negative, { signal });
+      const probe = await lab.analysis.probe(positive, negative, { l2, standardize: true, ...watch(bench, "fits") });
+      return { hook, contrast, probe, cosine: cosine(contrast.vector, probe.vector) };
     }),
   );
 }
 
 /** A vector of the same direction and another length, to compare vectors at equal terms. @param {Float32Array} vector @param {number} norm */
 export const atNorm = (vector, norm) => vector.map((x) => (x * norm) / (length(vector) || 1));
-
-/** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
-export function cosine(a, b) {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i += 1) {
-    dot += a[i] * b[i];
-    aa += a[i] ** 2;
-    bb += b[i] ** 2;
-  }
-  return aa > 0 && bb > 0 ? dot / Math.sqrt(aa * bb) : 0;
-}
 
 /**
  * @param {{random: Decomposition, contrast?: Decomposition | null, probe?: Decomposition | null, dSae: number}} result

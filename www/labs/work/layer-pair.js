@@ -1,22 +1,24 @@
 // @ts-check
 // Chapter 9, exercise 2: what SAEs find early and late in the model. Both are trained alike, or loaded.
 
+import { decimals } from "../../ui/format.js";
+import { cosine } from "../../ui/random-direction.js";
 import { LANDMARK_TEXT, RECONSTRUCTION_TEXT, TEST_TEXTS } from "../texts/chapter9.js";
-import { fixed, watch } from "./bench.js";
-import { check, row } from "./rows.js";
+import { fixed, using, watch } from "./bench.js";
+import { above, mean, row } from "./rows.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Sae} Sae */
 /** @typedef {import("../../engine/types.js").Figures} Figures */
-/** @typedef {import("../../engine/types.js").Quality} Quality */
 
-/** The notebook's example of two layers; the SAE is of res-jb's kind. On rows of a length around 100 `l1` has to be of the order of SAELens's. */
+/** The notebook's example of two layers; the SAE is of res-jb's kind. `normalizeActivations` "expected_average_only_in" scales the rows of each layer to the mean length √d, so that one coefficient weighs alike on both. */
 export const LAYER_PAIR = fixed({
   layers: /** @type {readonly number[]} */ ([0, 10]),
   texts: /** @type {readonly string[]} */ ([LANDMARK_TEXT, ...TEST_TEXTS, RECONSTRUCTION_TEXT]),
   prependBos: true,
   center: true,
   architecture: "standard",
+  normalizeActivations: /** @type {"none" | "expected_average_only_in"} */ ("none"),
   expansion: 4,
   l1: 1,
   lr: 1e-3,
@@ -25,121 +27,89 @@ export const LAYER_PAIR = fixed({
   seed: 0,
 });
 
-/** @typedef {{layer: number, hook: string, all: Figures, withoutPosition0: Figures | null, density: {edges: number[], counts: number[], zeros: number}, decoder: import("./rows.js").Tensor, history: import("../../engine/types.js").Epoch[]}} LayerResult */
-/** @typedef {{a: LayerResult, b: LayerResult, matching: ReturnType<typeof matchDecoders>, sameNumber: number}} LayerPair  `sameNumber`: mean cosine of features with the same number */
+/** @typedef {{layer: number, hook: string, normalized: boolean, meanNorm: number, dSae: number, all: Figures, withoutPosition0: Figures | null, density: {edges: number[], counts: number[], zeros: number}, history: import("../../engine/types.js").Epoch[]}} LayerResult */
+/**
+ * For each decoder row of b the row of a that points most its way: `features` and `cosines`. `matched`: share of them above 0.7; `sameNumber`: mean cosine of rows with the same number.
+ * @typedef {{features: Uint32Array, cosines: Float32Array, mean: number, median: number, matched: number, sameNumber: number, histogram: {edges: number[], counts: number[]}}} DecoderMatch
+ * @typedef {{a: LayerResult, b: LayerResult, matching: DecoderMatch}} LayerPair
+ */
+/** @typedef {typeof LAYER_PAIR & {weightsOf: ((run: 0 | 1) => import("../../engine/types.js").WeightsLike) | null, order: Uint32Array | null}} Settings */
 
 /** @param {number} layer */
 export const layerHook = (layer) => `blocks.${layer}.hook_resid_pre`;
 
 /**
- * Trains one SAE on each layer with the same settings, and compares them. Weights and order may be given, to repeat a run.
+ * Trains one SAE on each of two layers with the same settings, and compares them. They start from different random weights,
+ * seed and seed + 1: from the same ones, features with one number would stay alike for that reason alone. Weights and order may be given, to repeat a run.
  * @param {Bench} bench
- * @param {Partial<typeof LAYER_PAIR> & {weights?: import("../../engine/types.js").WeightsLike | null, order?: Uint32Array | null, keep?: (sae: Sae, layer: number) => void}} [options]
- *   `keep` is handed each SAE, which is then the caller's to dispose of
+ * @param {Partial<Settings> & {keep?: (sae: Sae, layer: number) => void}} [options]  `keep` is handed each SAE, which is then the caller's to dispose of
  * @returns {Promise<LayerPair>}
  */
-export async function compareLayers(bench, options) {
-  const settings = { ...LAYER_PAIR, weights: null, order: null, ...options };
-  /** @type {LayerResult[]} */ const results = [];
-  for (const layer of settings.layers) results.push(await trainOn(bench, layer, settings));
-  const [a, b] = results;
-  return { a, b, matching: matchDecoders(a.decoder, b.decoder), sameNumber: sameNumberCosine(a.decoder, b.decoder) };
+export async function compareLayers(bench, options = {}) {
+  const { keep, ...own } = options;
+  const settings = { ...LAYER_PAIR, weightsOf: null, order: null, ...own };
+  const [first, second] = settings.layers;
+  const made = /** @type {{sae: Sae, layer: number}[]} */ ([]);
+  let kept = false;
+  try {
+    const [a, b] = [await trainOn(bench, first, settings, made), await trainOn(bench, second, settings, made)];
+    const pair = { a, b, matching: await matchDecoders(bench, made[0].sae, made[1].sae) };
+    for (const { sae, layer } of made) keep?.(sae, layer);
+    kept = keep !== undefined;
+    return pair;
+  } finally {
+    if (!kept) await Promise.all(made.map(({ sae }) => sae.dispose()));
+  }
 }
 
 /**
- * @param {Bench} bench @param {number} layer
- * @param {typeof LAYER_PAIR & {weights: import("../../engine/types.js").WeightsLike | null, order: Uint32Array | null, keep?: (sae: Sae, layer: number) => void}} settings
+ * @param {Bench} bench @param {number} layer @param {Settings} settings @param {{sae: Sae, layer: number}[]} made
  * @returns {Promise<LayerResult>}
  */
-async function trainOn(bench, layer, { texts, prependBos, center, architecture, expansion, l1, lr, batchSize, epochs, seed, weights, order, keep }) {
-  check(bench);
+async function trainOn(bench, layer, settings, made) {
+  const { texts, prependBos, center, architecture, normalizeActivations, expansion, l1, lr, batchSize, epochs, seed, weightsOf, order } = settings;
+  const run = made.length === 0 ? 0 : 1;
   const hook = layerHook(layer);
   const { lab, model } = bench;
-  const acts = await model.collect(texts, { hook, prependBos, center, ...watch(bench, "texts") });
   const dIn = model.config.dModel;
-  const sae = await lab.createSae({ architecture, dIn, dSae: expansion * dIn, seed, ...(weights ? { weights } : {}) });
-  try {
-    const { epochs: history } = await sae.train(acts, { epochs, batchSize, lr, l1, seed, ...(order ? { order } : {}), ...watch(bench, `steps at block ${layer}`) });
-    const quality = await lab.analysis.quality(sae, acts, watch(bench, "rows"));
-    const { W_dec: decoder } = await sae.weights();
-    return { layer, hook, all: quality.all, withoutPosition0: quality.withoutPosition0, density: quality.histogram, decoder, history };
-  } finally {
-    await acts.dispose();
-    if (keep) keep(sae, layer);
-    else await sae.dispose();
-  }
+  return using(await model.collect(texts, { hook, prependBos, center, ...watch(bench, "texts") }), async (acts) => {
+    const sae = await lab.createSae({ architecture, normalizeActivations, dIn, dSae: expansion * dIn, seed: seed + run, weights: weightsOf?.(run) ?? null });
+    made.push({ sae, layer });
+    const { epochs: history } = await sae.train(acts, { epochs, batchSize, lr, l1, seed, order, ...watch(bench, `steps at block ${layer}`) });
+    const { all, withoutPosition0, histogram } = await lab.analysis.quality(sae, acts, watch(bench, "rows"));
+    const { meanNorm } = acts.stats.all;
+    return { layer, hook, normalized: normalizeActivations !== "none", meanNorm, dSae: sae.config.dSae, all, withoutPosition0, density: histogram, history };
+  });
 }
 
 /**
- * For each decoder row of b the row of a with the largest cosine.
- * @param {import("./rows.js").Tensor} a @param {import("./rows.js").Tensor} b
- * @returns {{features: number[], cosines: number[], mean: number, median: number, matched: number, edges: number[], counts: number[]}}  `matched`: share of rows with a cosine above 0.7
+ * Of any two SAEs on activations of the same width.
+ * @param {Bench} bench @param {Sae} a @param {Sae} b
+ * @returns {Promise<DecoderMatch>}
  */
-export function matchDecoders(a, b) {
-  const [left, right] = [units(a), units(b)];
-  const features = /** @type {number[]} */ ([]);
-  const cosines = /** @type {number[]} */ ([]);
-  for (let j = 0; j < b.shape[0]; j += 1) {
-    const y = row(right, j);
-    let [best, at] = [-Infinity, 0];
-    for (let i = 0; i < a.shape[0]; i += 1) {
-      const cosine = dot(row(left, i), y);
-      if (cosine > best) [best, at] = [cosine, i];
-    }
-    features.push(at);
-    cosines.push(best);
-  }
-  const sorted = [...cosines].sort((x, y) => x - y);
+export async function matchDecoders(bench, a, b) {
+  const { features, best, histogram } = await bench.lab.analysis.matching(a, b, { k: 1, ...watch(bench, "features") });
+  const sorted = [...best].sort((x, y) => x - y);
   const n = sorted.length;
-  const edges = Array.from({ length: 11 }, (_, i) => i / 10);
-  const counts = edges.slice(1).map((end, i) => cosines.filter((x) => x >= (i === 0 ? -Infinity : edges[i]) && (x < end || i === 9)).length);
-  return {
-    features,
-    cosines,
-    mean: cosines.reduce((s, x) => s + x, 0) / n,
-    median: (sorted[(n - 1) >> 1] + sorted[n >> 1]) / 2,
-    matched: cosines.filter((x) => x > 0.7).length / n,
-    edges,
-    counts,
-  };
-}
-
-/** @param {import("./rows.js").Tensor} a @param {import("./rows.js").Tensor} b */
-function sameNumberCosine(a, b) {
-  const [left, right] = [units(a), units(b)];
-  const n = Math.min(a.shape[0], b.shape[0]);
-  let sum = 0;
-  for (let i = 0; i < n; i += 1) sum += dot(row(left, i), row(right, i));
-  return sum / n;
-}
-
-/** @param {import("./rows.js").Tensor} rows @returns {import("./rows.js").Tensor} */
-function units(rows) {
-  const data = rows.data.slice();
-  for (let i = 0; i < rows.shape[0]; i += 1) {
-    const r = row({ data, shape: rows.shape }, i);
-    const norm = Math.sqrt(dot(r, r)) || 1;
-    r.forEach((x, k) => (r[k] = x / norm));
-  }
-  return { data, shape: rows.shape };
-}
-
-/** @param {Float32Array} a @param {Float32Array} b */
-function dot(a, b) {
-  let sum = 0;
-  for (let i = 0; i < a.length; i += 1) sum += a[i] * b[i];
-  return sum;
+  const [left, right] = [(await a.weights()).W_dec, (await b.weights()).W_dec];
+  const same = Array.from({ length: Math.min(left.shape[0], n) }, (_, i) => cosine(row(left, i), row(right, i)));
+  return { features, cosines: best, mean: mean(best), median: (sorted[(n - 1) >> 1] + sorted[n >> 1]) / 2, matched: above(best, 0.7) / n, sameNumber: mean(same), histogram };
 }
 
 /** @param {LayerPair} result */
-export function concludeLayers({ a, b, matching, sameNumber }) {
+export function concludeLayers({ a, b, matching }) {
   const figures = (/** @type {LayerResult} */ r) => r.withoutPosition0 ?? r.all;
-  const ev = (/** @type {LayerResult} */ r) => (100 * (figures(r).evPerDimension ?? 0)).toFixed(1);
+  const ev = (/** @type {LayerResult} */ r) => (100 * Math.max(0, figures(r).evPerDimension ?? 0)).toFixed(1);
   const [x, y] = [figures(a), figures(b)];
-  const sparser = Math.abs(x.l0 - y.l0) < 0.1 * Math.max(x.l0, y.l0) ? "are about equally sparse" : `differ in sparsity: ${x.l0.toFixed(1)} active features a row against ${y.l0.toFixed(1)}`;
-  return (
-    `With the same settings, blocks ${a.layer} and ${b.layer} ${sparser}; ${ev(a)} % and ${ev(b)} % of the variance after position 0 are explained. ` +
-    `Feature numbers cannot be compared: those with the same number have a mean cosine of ${sameNumber.toFixed(2)}, the best match of each ${matching.mean.toFixed(2)}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.` +
-    (x.l0 > 0.5 * a.decoder.shape[0] ? " Half of all features are active on every row, so neither is sparse yet: raise the coefficient." : "")
-  );
+  const sparsity = Math.abs(x.l0 - y.l0) < 0.1 * Math.max(x.l0, y.l0) ? "are about equally sparse" : `differ in sparsity (${x.l0.toFixed(1)} active features a row against ${y.l0.toFixed(1)})`;
+  const said = [
+    `With the same settings, blocks ${a.layer} and ${b.layer} ${sparsity}; ${ev(a)} % and ${ev(b)} % of the variance after position 0 are explained.`,
+    Math.abs(matching.sameNumber) > 0.5
+      ? `Features with the same number have a mean cosine of ${matching.sameNumber.toFixed(2)}: both have started from the same weights and hardly left them, so this says nothing about the layers.`
+      : `Feature numbers cannot be compared: those with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the best match of each ${matching.mean.toFixed(2)}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.`,
+  ];
+  const ratio = Math.max(a.meanNorm, b.meanNorm) / Math.min(a.meanNorm, b.meanNorm);
+  if (ratio > 2 && !a.normalized) said.push(`The rows of one layer are ${ratio.toFixed(1)} times as long as the other's, so the same coefficient presses harder on the shorter ones: compare again with rows scaled to one mean length.`);
+  if (Math.min(x.l0, y.l0) > 0.3 * a.dSae) said.push("Neither is sparse yet: raise the coefficient.");
+  return said.join(" ");
 }

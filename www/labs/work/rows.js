@@ -57,15 +57,8 @@ export function largest(list, k) {
   return order.slice(0, k).map((index) => ({ index, value: list[index] }));
 }
 
-/**
- * One feature on every row of a data set, at any width of the SAE: only what is above zero is read off the device.
- * @param {Bench} bench @param {Sae} sae @param {Acts} acts @param {number} feature
- * @returns {Promise<Float32Array>} one number a row
- */
+/** One feature on every row of a data set. @param {Bench} bench @param {Sae} sae @param {Acts} acts @param {number} feature */
 export async function column(bench, sae, acts, feature) {
-  const [rows] = acts.shape;
-  const { examples } = await bench.lab.analysis.examples(sae, acts, { feature, k: rows, context: 0, ...watch(bench, "rows") });
-  const values = new Float32Array(rows);
-  for (const example of examples) values[example.row] = example.activation;
-  return values;
+  const { data } = await bench.lab.analysis.featureActs(sae, acts, { features: [feature], ...watch(bench, "rows") });
+  return data;
 }

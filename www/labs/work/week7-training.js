@@ -1,6 +1,7 @@
 // @ts-check
 // Week 7, cells 8, 10 and 11: the SAE, its training with the notebook's way of logging, and the final figures.
 
+import { exact } from "../../ui/format.js";
 import { fixed } from "./bench.js";
 import { batchOrder } from "./seeded.js";
 import { above, check, encoded, mean, row } from "./rows.js";
@@ -138,21 +139,17 @@ export function concludeTraining({ training: { history, dSae, l1 }, final }) {
   const last = history.loss.length - 1;
   if (last < 0) return "Nothing was trained.";
   const weight = history.sparsity[last] / history.loss[last];
-  const before = history.l0[0];
-  const drop = (before - final.l0) / before;
+  const [before, after] = [history.l0[0], final.l0];
+  const moved = Math.abs(after - before) < 0.05 * before ? `hardly fewer than in the first epoch (${before.toFixed(0)})` : `${before.toFixed(0)} in the first epoch`;
   const explained = `The notebook's formula gives ${(100 * final.ev).toFixed(1)} % explained variance`;
   const inner = final.evWithoutPosition0 === null ? "" : `, per dimension and without position 0 ${(100 * final.evWithoutPosition0).toFixed(1)} %, on the rows it was trained on`;
   const sparse =
     final.share > 0.1
-      ? `${final.l0.toFixed(0)} of ${dSae} features are active on a row (${(100 * final.share).toFixed(0)} %): this is not sparse. ${
-          drop < 0.05 ? `The penalty had no visible effect on that` : `Their number fell by ${(100 * drop).toFixed(0)} %`
-        }; it is ${(100 * weight).toPrecision(2)} % of the loss. Try a coefficient of ${suggestion(l1, weight)}.`
-      : `${final.l0.toFixed(1)} of ${dSae} features are active on a row: the penalty works.`;
+      ? `${after.toFixed(0)} of ${dSae} features are active on a row (${(100 * final.share).toFixed(0)} %), ${moved}: this is not sparse. ` +
+        `The penalty is ${(100 * weight).toPrecision(2)} % of what is left of the loss, which is not enough; try a coefficient of ${suggestion(l1)}.`
+      : `${after.toFixed(1)} of ${dSae} features are active on a row (${moved}): the penalty works.`;
   return `${explained}${inner}. ${sparse}`;
 }
 
-/** A coefficient with which the penalty would be about as large as the error, as a power of ten. @param {number} l1 @param {number} weight */
-function suggestion(l1, weight) {
-  const factor = weight > 0 ? (1 - weight) / weight : 100;
-  return String(Number((10 ** Math.round(Math.log10(Math.max(l1, 1e-6) * Math.max(factor, 10)))).toPrecision(1)));
-}
+/** Ten times as much, within the range of the labs' slider. @param {number} l1 */
+const suggestion = (l1) => exact(Math.min(1e3, Number((10 * Math.max(l1, 1e-4)).toPrecision(2))));
