@@ -18,7 +18,7 @@ pub struct Drawn {
     pub y: [f64; 2],
 }
 
-/// A sheet with axes on it. `x_axis` and `y_axis` may be without a tick: then nothing says where they run.
+/// A sheet with axes on it.
 pub struct Plane<'p, 'a, DB: DrawingBackend> {
     pub sheet: &'p Sheet<'a, DB>,
     pub frame: &'p Frame,
@@ -81,8 +81,14 @@ impl<'p, 'a, DB: DrawingBackend> Plane<'p, 'a, DB> {
     pub fn y_grid(&self) -> Result<()> {
         let (sheet, plot) = (self.sheet, self.plot);
         let number_end = plot.left - sheet.px(6.0);
+        let mut free = i32::MAX;
         for tick in &self.frame.y_ticks {
             let y = self.height_of(tick.value);
+            // In a plot that is lower than its sheet promised, some are left out.
+            if y > free {
+                continue;
+            }
+            free = y - sheet.px(Font::Label.size() + 1.0);
             sheet.horizontal(plot.left, plot.right(), y, sheet.palette.line)?;
             sheet.text(&tick.label, Font::Label, sheet.palette.quiet, (number_end, y), HPos::Right)?;
         }

@@ -3,11 +3,20 @@
 // If drawing traps, a fresh instance is made once; if that traps too, plots are off and figures show their tables.
 
 /** @typedef {{paper: string, ink: string, quiet: string, line: string, series: string[], dark: boolean}} Theme */
-/** @typedef {{left: number, top: number, width: number, height: number}} Box */
-/** @typedef {{scale: number, title?: string, xLabel: string, yLabel: string, yLog?: boolean, xMin?: number, xMax?: number, yMin?: number, yMax?: number,
- *   lines: {label: string, x: number[], y: number[], dash?: boolean, color?: string}[], rules?: {y: number, label: string}[]}} CurvesSpec */
-/** @typedef {{scale: number, rows: string[], columns: string[], xLabel: string, yLabel: string, max?: number, columnLabels: boolean, unit?: string}} HeatmapSpec */
-/** @typedef {{plotCurves(canvas: HTMLCanvasElement, spec: object): {plot: Box, x: number[], y: number[]}, plotHeatmap(canvas: HTMLCanvasElement, data: Float32Array, spec: object): {plot: Box, max: number}}} Exports */
+/** @typedef {{left: number, top: number, width: number, height: number, round?: boolean}} Box */
+/** Where a plot was drawn and the values at its edges (a heat map's are the numbers of its cells). @typedef {{plot: Box, x: number[], y: number[]}} Drawn */
+/** A line across, at `y` or at `x`; broken unless `dash` is false. @typedef {{y?: number, x?: number, label?: string, dash?: boolean}} Rule */
+/** Values are plain numbers; null is a gap. @typedef {(number | null)[]} Values */
+/** @typedef {{scale: number, title?: string, xLabel?: string, yLabel?: string}} Named */
+/** @typedef {{xLog?: boolean, yLog?: boolean, xMin?: number, xMax?: number, yMin?: number, yMax?: number, rules?: Rule[]}} Axes */
+/** `dash` breaks the line, `markers` dots its points (unless told, where there are few). @typedef {{label?: string, x: Values, y: Values, dash?: boolean, markers?: boolean, color?: string}} Line */
+/** @typedef {Named & Axes & {lines: Line[]}} CurvesSpec */
+/** @typedef {Named & Axes & {groups: {label?: string, x: Values, y: Values, labels?: string[], color?: string}[]}} ScatterSpec */
+/** `max` ends both axes, `circle` is the radius of one to compare with. @typedef {Named & {max?: number, circle?: number, arrows: {label?: string, x: number | null, y: number | null, color?: string}[]}} ArrowsSpec */
+/** Either `edges`, one more than values, or `labels`. @typedef {Named & {edges?: number[], labels?: string[], xLog?: boolean, yLog?: boolean, yMin?: number, yMax?: number, series: {label?: string, values: Values, color?: string}[], rules?: Rule[]}} BarsSpec */
+/** @typedef {Named & {rows: string[], columns: string[], max?: number, rowLabels?: boolean, columnLabels?: boolean, unit?: string, diverging?: boolean, square?: boolean}} HeatmapSpec */
+/** @typedef {"plotCurves" | "plotScatter" | "plotArrows" | "plotBars"} OnAxes */
+/** @typedef {Record<OnAxes, (canvas: HTMLCanvasElement, spec: object) => Drawn> & {plotHeatmap(canvas: HTMLCanvasElement, data: Float32Array, spec: object): {plot: Box, max: number}}} Exports */
 
 /** @type {Exports | null} */ let drawing = null;
 /** @type {WebAssembly.Module | null} */ let compiled = null;
@@ -62,8 +71,17 @@ function attempt(draw) {
   }
 }
 
-/** Draws curves; null when nothing could be drawn. @param {HTMLCanvasElement} canvas @param {CurvesSpec} spec @param {Theme} theme */
-export const drawCurves = (canvas, spec, theme) => attempt((x) => x.plotCurves(canvas, { ...spec, theme: colours(theme) }));
+/** A plot with two axes; null when nothing could be drawn. @template {object} S @param {OnAxes} name @returns {(canvas: HTMLCanvasElement, spec: S, theme: Theme) => Drawn | null} */
+const onAxes = (name) => (canvas, spec, theme) => attempt((x) => x[name](canvas, { ...spec, theme: colours(theme) }));
+
+/** Lines over one axis. @type {(canvas: HTMLCanvasElement, spec: CurvesSpec, theme: Theme) => Drawn | null} */
+export const drawCurves = onAxes("plotCurves");
+/** Points in groups. @type {(canvas: HTMLCanvasElement, spec: ScatterSpec, theme: Theme) => Drawn | null} */
+export const drawScatter = onAxes("plotScatter");
+/** Vectors from the origin. @type {(canvas: HTMLCanvasElement, spec: ArrowsSpec, theme: Theme) => Drawn | null} */
+export const drawArrows = onAxes("plotArrows");
+/** Histograms and named bars. @type {(canvas: HTMLCanvasElement, spec: BarsSpec, theme: Theme) => Drawn | null} */
+export const drawBars = onAxes("plotBars");
 
 /** Draws a heat map; null when nothing could be drawn. @param {HTMLCanvasElement} canvas @param {Float32Array} data @param {HeatmapSpec} spec @param {Theme} theme */
 export const drawHeatmap = (canvas, data, spec, theme) =>
