@@ -58,7 +58,7 @@ export function layers(step) {
     { label: "explained variance", of: (f) => f[conventionsOf(session).values.ev], format: percent },
     { label: "explained variance, no pos. 0", of: (_, r) => r.withoutPosition0?.[conventionsOf(session).values.ev], format: percent },
     { label: "MSE", of: (f) => f.meanMse, format: number },
-    { label: "mean length of a vector", of: (f) => f.normIn, format: number },
+    { label: "mean length of a vector", of: (_, r) => r.meanNorm, format: number },
     { label: "never active", of: (f) => f.deadLatents, format: String },
     { label: "active on over 10 %", of: (f) => f.denseLatents, format: String },
   ];
@@ -87,13 +87,13 @@ export function layers(step) {
       { key: "a", label: `nearest in block ${shown?.a.layer}`, kind: "number", format: (x) => `#${x}` },
       { key: "cosine", label: "cosine", kind: "number", format: decimals(3) },
     ],
-    rows: (shown?.matching.cosines ?? []).map((cosine, b) => ({ b, a: shown?.matching.features[b], cosine })),
+    rows: Array.from(shown?.matching.cosines ?? [], (cosine, b) => ({ b, a: shown?.matching.features[b], cosine })),
   });
 
   return {
     uses: [STEPS.setup],
     conventions: READING,
-    promise: "Run trains one autoencoder on each layer, with the same settings and seed, and compares the two.",
+    promise: "Run trains one autoencoder on each layer, with the same settings, and compares the two.",
     body: [printed.element, figure, plot, matchFigure],
     fields: () => {
       const last = session.config.nLayers - 1;
@@ -103,30 +103,38 @@ export function layers(step) {
         { name: "l1", label: "Sparsity coefficient λ", kind: "log", value: LAYER_PAIR.l1, min: 1e-3, max: 1e3 },
         { name: "epochs", label: "Epochs", kind: "integer", value: 40, min: 1, max: 1000 },
         { name: "expansion", label: "Features per dimension", kind: "integer", value: LAYER_PAIR.expansion, min: 1, max: 16, advanced: true },
-        seedField({ value: session.usable(STEPS.setup)?.value.seed ?? SEED, hint: "the same for both", advanced: true }),
+        {
+          name: "scale",
+          label: "Scale each layer's vectors to one mean length",
+          kind: "switch",
+          value: false,
+          hint: "else the coefficient presses harder where they are short",
+        },
+        seedField({ value: session.usable(STEPS.setup)?.value.seed ?? SEED, hint: "of the first; the second takes the next", advanced: true }),
       ];
     },
     readout: ({ l1, expansion, epochs }) => `${counted(TEXTS.length, "text")}, ${counted(epochs, "epoch")}, ${expansion * session.config.dModel} features, ${coefficient(session, l1, expansion)}.`,
 
     async run({ lab, model, signal, progress, values }) {
-      const { first, second, l1, epochs, expansion, seed, prependBos, view } = values;
-      const settings = { layers: [first, second], texts: TEXTS, l1, epochs, expansion, seed, prependBos, center: view === "tl", batchSize: 64 };
+      const { first, second, l1, epochs, expansion, seed, scale, prependBos, view } = values;
+      /** @type {"none" | "expected_average_only_in"} */ const normalizeActivations = scale ? "expected_average_only_in" : "none";
+      const settings = { layers: [first, second], texts: TEXTS, l1, epochs, expansion, seed, prependBos, center: view === "tl", batchSize: 64, normalizeActivations };
       return { value: await compareLayers({ lab, model, signal, progress }, settings) };
     },
 
     render(/** @type {LayerPair} */ value) {
       shown = value;
-      const { a, b, matching, sameNumber } = value;
+      const { a, b, matching } = value;
       const seven = matching.features[NUMBER];
       printed.show([
-        `${hookName(session, a.hook)} and ${hookName(session, b.hook)}: ${a.decoder.shape[0]} features each`,
-        `Mean cosine of features with the same number: ${sameNumber.toFixed(3)}`,
+        `${hookName(session, a.hook)} and ${hookName(session, b.hook)}: ${a.dSae} features each`,
+        `Mean cosine of features with the same number: ${decimals(3)(matching.sameNumber)}`,
         `Mean cosine with the nearest one: ${matching.mean.toFixed(3)}`,
         seven === undefined ? "" : `Nearest to block ${b.layer}'s #${NUMBER} in block ${a.layer}: #${seven} (cosine ${matching.cosines[NUMBER].toFixed(3)})`,
       ]);
       table.show(figureTable());
       figure.show({ name: "two-layers", caption: `The two autoencoders, ${conventionsOf(session).values.skipPosition0 ? "position 0 left out" : "all positions"}`, body: [table], table: figureTable });
-      plot.show({ name: "decoder-matches", caption: "How near is the nearest feature of the other layer?", xLabel: "largest cosine of decoder rows", yLabel: "features", edges: matching.edges, values: matching.counts });
+      plot.show({ name: "decoder-matches", caption: "How near is the nearest feature of the other layer?", xLabel: "largest cosine of decoder rows", yLabel: "features", edges: matching.histogram.edges, values: matching.histogram.counts });
       matches.show(matchTable());
       matchFigure.show({ name: "decoder-match-table", caption: "Matched by the decoder's direction", body: [matches], table: matchTable });
     },
@@ -187,11 +195,11 @@ export function layersExercise(session) {
       const pair = result();
       if (!pair) return { right: null, message: `Run step ${STEPS.layers} first: the answers are judged by its figures.` };
       if ([same, match, variance].includes("")) return { right: null, message: "Answer all three questions." };
-      const { a, b, matching, sameNumber } = pair;
+      const { a, b, matching } = pair;
       const ev = (/** @type {LayerResult} */ r) => (r.withoutPosition0 ?? r.all).evPerDimension ?? 0;
       const measured = Math.abs(ev(a) - ev(b)) <= CLOSE ? "equal" : ev(a) > ev(b) ? "a" : "b";
       const wrong = [
-        same === "same" ? `Features with the same number have a mean cosine of ${sameNumber.toFixed(2)}, the nearest ones ${matching.mean.toFixed(2)}: a number is only a place in a list that training filled by chance.` : "",
+        same === "same" ? `Features with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the nearest ones ${matching.mean.toFixed(2)}: a number is only a place in a list that training filled by chance.` : "",
         match === "number" ? "Numbers are drawn by the seed, not by meaning." : match === "strength" ? "How large activations are depends on the length of the vectors, which grows from layer to layer: it does not say what a feature is about." : "",
         variance !== measured ? `Explained variance per dimension is ${percent(ev(a))} before block ${a.layer} and ${percent(ev(b))} before block ${b.layer}.` : "",
       ].filter(Boolean);

@@ -30,8 +30,8 @@ import { featureField, followFeature, provenance, READING, site, STEPS } from ".
  * @typedef {{hook: string, name: string, feature: number, samples: Samples, ways: Way[], largest: number, times: number, strength: number, bias: boolean}} Value
  */
 
-/** @param {Record<string, any>} values */
-const kindOf = ({ bias }) => /** @type {const} */ (bias ? "decode-one-hot-unit" : "decoder");
+/** @param {Record<string, any>} values @returns {import("../../engine/types.js").DirectionKind} */
+const kindOf = ({ bias }) => (bias ? "decode-one-hot-unit" : "decoder");
 
 /** @param {LabStep} step @returns {Definition} */
 export function steering(step) {
