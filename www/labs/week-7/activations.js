@@ -49,13 +49,11 @@ export function activationsStep(step) {
       { key: "hf", label: "Hugging Face" },
       { key: "tl", label: "TransformerLens" },
       { key: "also", label: "the same as" },
-      { key: "words", label: "what it is", kind: "prose" },
     ],
-    rows: hfTable(session.config.nLayers).map(({ index, hook, after, words }) => ({
+    rows: hfTable(session.config.nLayers).map(({ index, hook, after }) => ({
       hf: `hidden_states[${index}]${index === session.config.nLayers ? " = [−1]" : ""}${index === shown?.index ? " ◂ read here" : ""}`,
       tl: hook,
-      also: after ?? "–",
-      words,
+      also: after ?? (index === 0 ? "token and position embeddings" : "none: after the final layer norm"),
     })),
   });
 

@@ -47,7 +47,7 @@ export function curvesStep(step) {
     columns: [
       { key: "what", label: "definition" },
       { key: "all", label: "all rows", kind: "number", format: four },
-      { key: "rest", label: "without position 0", kind: "number", format: four },
+      { key: "rest", label: "without pos. 0", kind: "number", format: four },
       { key: "says", label: "what it is", kind: "prose" },
     ],
     rows: [...EVS].sort((a, b) => Number(b.key === chosen()) - Number(a.key === chosen())).map(({ key, label, says }) => ({ what: label, all: shown?.all[key], rest: shown?.rest?.[key], says })),

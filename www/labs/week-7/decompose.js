@@ -7,17 +7,25 @@ import { DataTable } from "../../ui/data-table.js";
 import { h, make } from "../../ui/dom.js";
 import { PageError } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
-import { counted, decimals, percent, rough } from "../../ui/format.js";
+import { count, counted, decimals, percent, rough } from "../../ui/format.js";
 import { MOOD_PAIRS } from "../texts/week7.js";
 import { printedBox } from "../shared/printed.js";
-import { atNorm, concludeDecompose, contrastVectors, DECOMPOSE, decompose, randomVector } from "../work/decompose.js";
+import { atNorm, contrastVectors, DECOMPOSE, decompose, randomVector } from "../work/decompose.js";
 import { benchOf, seedField } from "./fields.js";
 import { compareSnippets } from "./snippets-compare.js";
 import { STEPS } from "./steps.js";
 
 /** @typedef {import("../work/decompose.js").Decomposition} Decomposition */
 /** @typedef {{key: string, title: string, made: Decomposition}} Read */
-/** @typedef {{reads: Read[], probe: {accuracy: number, heldOut: number | null}, accuracyAlong: number, cosine: number, pairs: number, dSae: number, hook: string, threshold: number, seed: number}} Value */
+/** @typedef {{reads: Read[], probe: {accuracy: number, heldOut: number | null}, accuracyAlong: number, cosine: number, pairs: number, dSae: number, dIn: number, hook: string, threshold: number, seed: number}} Value */
+
+const two = decimals(2);
+
+/** The largest cosine that one of `n` random directions is expected to have with a given one: the greatest of n normal numbers (Gumbel's law), over √d. @param {number} n @param {number} d */
+export function chanceCosine(n, d) {
+  const b = Math.sqrt(2 * Math.log(Math.max(n, 2)));
+  return Math.min(1, (b - (Math.log(Math.log(Math.max(n, 3))) + Math.log(4 * Math.PI)) / (2 * b) + 0.5772 / b) / Math.sqrt(d));
+}
 
 /** @param {string} text @returns {[string, string][]} */
 export function pairsIn(text) {
@@ -34,7 +42,7 @@ export function pairsIn(text) {
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function decomposeStep(step) {
   const { session } = step;
-  const sides = h("div", { class: "side-by-side" });
+  const sides = h("div", { class: "side-by-side three" });
   const boxes = new Map();
   const table = make(DataTable),
     figure = make(LabFigure);
@@ -50,19 +58,17 @@ export function decomposeStep(step) {
         { key: "what", label: "vector" },
         { key: "norm", label: "length", kind: "number", format: of },
         { key: "active", label: `above ${shown?.threshold ?? 0.1}`, kind: "number", format: String },
-        { key: "topShare", label: "in the strongest", kind: "number", format: percent },
-        { key: "error", label: "error, squared", kind: "number", format: of },
-        { key: "share", label: "of its own square", kind: "number", format: percent },
-        { key: "best", label: "best decoder rows (cosine)" },
+        { key: "topShare", label: `in the ${shown?.reads[0]?.made.features.length ?? 5} strongest`, kind: "number", format: percent },
+        { key: "share", label: "error / length²", kind: "number", format: percent },
+        { key: "best", label: "best decoder rows, cosine" },
       ],
       rows: (shown?.reads ?? []).map(({ title, made }) => ({
         what: title,
         norm: made.norm,
         active: made.active,
         topShare: made.topShare,
-        error: made.error,
         share: made.share,
-        best: made.cosines.slice(0, 3).map(({ feature, cosine }) => `F${feature} ${cosine.toFixed(2)}`).join(", "),
+        best: made.cosines.slice(0, 2).map(({ feature, cosine }) => `F${feature} ${cosine.toFixed(2)}`).join(", "),
       })),
     };
   };
@@ -111,7 +117,7 @@ export function decomposeStep(step) {
         await made("probe", "probe", real.probe.vector),
       ];
       return {
-        value: { reads, probe: { accuracy: real.probe.accuracy, heldOut: real.probe.heldOut }, accuracyAlong: real.contrast.accuracyAlong, cosine: real.cosine, pairs: pairs.length, dSae, hook, threshold, seed },
+        value: { reads, probe: { accuracy: real.probe.accuracy, heldOut: real.probe.heldOut }, accuracyAlong: real.contrast.accuracyAlong, cosine: real.cosine, pairs: pairs.length, dSae, dIn: shape[1], hook, threshold, seed },
       };
     },
 
@@ -133,13 +139,17 @@ export function decomposeStep(step) {
       figure.show({ name: "vectors", caption: "Side by side", body: [table], table: numbers });
     },
 
-    conclusion(/** @type {Value} */ { reads, probe, accuracyAlong, cosine, dSae, pairs }) {
+    conclusion(/** @type {Value} */ { reads, probe, accuracyAlong, cosine, dSae, dIn, pairs, threshold }) {
       const [random, contrast, fit] = reads.map(({ made }) => made);
-      const few = [contrast, fit].every(({ active }) => active <= 3);
+      const chance = chanceCosine(dSae, dIn);
+      const few = [contrast, fit].every(({ active }) => active > 0 && active <= 3);
+      const near = Math.max(contrast.cosines[0].cosine, fit.cosines[0].cosine) > chance + 0.1;
       return (
-        `${concludeDecompose({ random, contrast, probe: fit, dSae })} ` +
-        `Of ${pairs} pairs the difference of means tells ${percent(accuracyAlong)} of the texts apart, the probe ${percent(probe.accuracy)}${probe.heldOut === null ? "" : `, ${percent(probe.heldOut)} where it has not seen them`}; their cosine is ${decimals(2)(cosine)}. ` +
-        (few ? "Here the notebook's sentence, one to three main features, holds." : "The notebook's sentence, one to three main features, does not hold for this autoencoder.")
+        `Above ${threshold} are ${random.active} features for the random vector, ${contrast.active} for the difference of means and ${fit.active} for the probe, of ${count(dSae)}. ` +
+        (few ? "Here the notebook's sentence, one to three main features, holds. " : "The notebook's sentence, one to three main features, does not hold for this autoencoder. ") +
+        `The nearest decoder rows have cosines of ${two(contrast.cosines[0].cosine)} with the difference and ${two(fit.cosines[0].cosine)} with the probe, ${two(random.cosines[0].cosine)} with the random vector; the best of ${count(dSae)} random rows would reach about ${two(chance)}: ` +
+        `${near ? "some feature does point their way." : "no feature stands for this difference. Train on more text, or with a larger coefficient."} ` +
+        `Of ${pairs} pairs the difference tells ${percent(accuracyAlong)} of the texts apart, the probe ${percent(probe.accuracy)}${probe.heldOut === null ? "" : `, ${percent(probe.heldOut)} of those it has not seen`}; the two have a cosine of ${two(cosine)}.`
       );
     },
     provenance: (/** @type {Value} */ value) => `${session.model?.name ?? "tiny"} · ${name(value.hook)} · seed ${value.seed}`,

@@ -1,6 +1,7 @@
 // @ts-check
 import { startLab } from "../../ui/lab-page.js";
 import { part } from "../../ui/dom.js";
+import { FeatureCatalogue } from "../../ui/feature-catalogue.js";
 import { setupStep } from "../shared/setup.js";
 import { cleanupStep } from "../shared/cleanup.js";
 import { activationsStep } from "./activations.js";
@@ -11,7 +12,7 @@ import { examplesStep } from "./examples.js";
 import { interpretationStep } from "./interpretation.js";
 import { loadStep } from "./load.js";
 import { monosemanticityStep } from "./monosemanticity.js";
-import { projectStep } from "./project.js";
+import { chosenFeature, projectStep } from "./project.js";
 import { saeStep } from "./sae.js";
 import { splittingStep } from "./splitting.js";
 import { steeringStep } from "./steering.js";
@@ -54,5 +55,8 @@ void startLab({
     project: projectStep,
     cleanup: cleanupStep,
   },
-  ready: (session) => part(document, "takeaways-list", TakeawaysList).start(session),
+  ready(session) {
+    part(document, "takeaways-list", TakeawaysList).start(session);
+    part(document, "feature-catalogue", FeatureCatalogue).start(session, { chosen: () => chosenFeature(session) });
+  },
 });

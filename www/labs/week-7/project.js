@@ -1,143 +1,133 @@
 // @ts-check
-// Cell 20: the seven stages of a project, with what this visit has done of each.
+// Cell 20: the seven stages of a project, where this page does each of them, and what this visit has done.
 
+import { STAGES } from "../../ui/catalogue-data.js";
 import { h } from "../../ui/dom.js";
-import { counted } from "../../ui/format.js";
+import { counted, exact, number, percent } from "../../ui/format.js";
+import { compareSnippets } from "./snippets-compare.js";
 import { STEPS } from "./steps.js";
 
 /** @typedef {import("../../ui/session.js").Session} Session */
-/** @typedef {{title: string, tasks: string[], where: {name: keyof typeof STEPS, label: string}[], done(session: Session): string | null}} Stage */
+/** `told`: what the notebook names besides; `done`: what this visit has of it. @typedef {{told: string, where: [name: keyof typeof STEPS, label: string][], done(value: (name: keyof typeof STEPS) => any): string | null}} Here */
 
-/** @param {Session} session @param {keyof typeof STEPS} name */
-const valueOf = (session, name) => session.results.get(STEPS[name])?.value ?? null;
-
-/** @type {readonly Stage[]} */
-export const STAGES = Object.freeze([
-  {
-    title: "Train or load autoencoders",
-    tasks: ["Train your own on the layers that matter for your concept", "or take published ones, as those on Neuronpedia"],
-    where: [{ name: "train", label: "training" }],
-    done: (session) => {
-      const value = valueOf(session, "train");
-      return value ? `one of ${value.dSae} features, on ${counted(value.rows, "row")}` : null;
+/** By the ids of the stages. @type {Readonly<Record<string, Here>>} */
+const HERE = Object.freeze({
+  train: {
+    told: "Train your own on the layers that matter for your concept, or take published ones.",
+    where: [["train", "training"]],
+    done: (value) => {
+      const trained = value("train");
+      return trained && `one of ${trained.dSae} features, on ${counted(trained.rows, "row")}`;
     },
   },
-  {
-    title: "Extract features on your data",
-    tasks: ["Run texts with your concept, and as many without it, through the autoencoder", "Note which features are active on the one kind and not on the other"],
+  extract: {
+    told: "Put your own sentences in place of the ten.",
     where: [
-      { name: "load", label: "your texts" },
-      { name: "top-features", label: "frequent features" },
+      ["load", "the texts"],
+      ["top-features", "frequent features"],
     ],
-    done: (session) => {
-      const value = valueOf(session, "top-features");
-      return value ? `the ${value.all.length} most frequent, none yet by concept` : null;
+    done: (value) => {
+      const found = value("top-features");
+      return found && `the ${found.all.length} most frequent, by no concept yet`;
     },
   },
-  {
-    title: "Interpret them",
-    tasks: ["Collect the strongest examples and let a language model describe them", "Choose the 10 to 20 features nearest to your concept"],
+  interpret: {
+    told: "Let a language model describe the strongest examples; 10 to 20 features are enough.",
     where: [
-      { name: "examples", label: "examples" },
-      { name: "interpretation", label: "prompt" },
+      ["examples", "examples"],
+      ["interpretation", "the prompt"],
     ],
-    done: (session) => {
-      const value = valueOf(session, "interpretation");
-      return value ? `feature ${value.feature}, by rules` : null;
+    done: (value) => {
+      const guess = value("interpretation");
+      return guess && `feature ${guess.feature}, by rules`;
     },
   },
-  {
-    title: "Validate them",
-    tasks: ["One concept behind all activations, weak ones too?", "Reliable: active whenever the concept is there?", "Causal: does steering change what the model says?"],
+  validate: {
+    told: "Coherent, reliable, causal; steering as in week 2.",
     where: [
-      { name: "monosemanticity", label: "one concept" },
-      { name: "steering", label: "steering" },
+      ["monosemanticity", "one concept or many"],
+      ["steering", "steering"],
     ],
-    done: (session) => {
-      const value = valueOf(session, "steering");
-      return value ? `feature ${value.made.feature}, multiplied by ${value.made.alpha}` : null;
+    done: (value) => {
+      const steered = value("steering");
+      return steered && `feature ${steered.made.feature} multiplied by ${exact(steered.made.alpha)}`;
     },
   },
-  {
-    title: "Compare with other methods",
-    tasks: ["Steering vectors (week 2)", "Probe directions (week 6)", "Parts of circuits (week 5)"],
-    where: [{ name: "decompose", label: "vectors and a probe" }],
-    done: (session) => {
-      const value = valueOf(session, "decompose");
-      return value ? `a difference of means and a probe of ${counted(value.pairs, "pair")}` : null;
+  compare: {
+    told: "Steering vectors (week 2), parts of circuits (week 5), probe directions (week 6).",
+    where: [["decompose", "vectors and a probe"]],
+    done: (value) => {
+      const compared = value("decompose");
+      return compared && `a difference of means and a probe, of ${counted(compared.pairs, "pair")}`;
     },
   },
-  {
-    title: "Ask what is missing",
-    tasks: ["Do the features cover all sides of the concept?", "Which cases does none of them answer to?", "Does it take several together?"],
+  completeness: {
+    told: "Which sides of the concept does no feature cover, and how many does it take?",
     where: [
-      { name: "capacity", label: "sizes" },
-      { name: "splitting", label: "correspondence" },
+      ["capacity", "sizes"],
+      ["splitting", "correspondence"],
     ],
-    done: (session) => {
-      const value = valueOf(session, "splitting");
-      return value ? `${counted(value.pairs.length, "pair")} of sizes compared` : null;
+    done: (value) => {
+      const matched = value("splitting");
+      return matched && `${counted(matched.pairs.length, "pair")} of sizes compared`;
     },
   },
-  {
-    title: "Document what you found",
-    tasks: ["A catalogue of features with their interpretations", "The tests and their outcomes, failures included", "The comparison with other methods"],
-    where: [],
-    done: () => null,
-  },
-]);
+  document: { told: "In the catalogue below: interpretations, tests, comparison.", where: [], done: () => null },
+});
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function projectStep(step) {
-  const list = h("ol", { class: "stages" });
+  const list = h("ol", { class: "project-stages" });
+  const value = (/** @type {keyof typeof STEPS} */ name) => step.session.results.get(STEPS[name])?.value;
 
   return {
     uses: [],
     promise: "Run lists the seven stages and what of each has been done on this page.",
     body: [list],
     fields: () => [],
-    run: async () => ({ value: { done: STAGES.map((stage) => stage.done(step.session)) } }),
+    run: async () => ({ value: { done: STAGES.map(({ id }) => HERE[id]?.done(value) ?? null) } }),
 
     render({ done }) {
       list.replaceChildren(
-        ...STAGES.map(({ title, tasks, where }, i) =>
-          h(
+        ...STAGES.map(({ id, title, asks }, i) => {
+          const { told, where } = HERE[id];
+          const links = where.flatMap(([name, label], k) => [k ? ", " : "", h("a", { href: `#${name}` }, label)]);
+          return h(
             "li",
             {},
-            h("strong", {}, title),
-            h("ul", {}, tasks.map((task) => h("li", {}, task))),
-            h(
-              "p",
-              { class: "hint" },
-              where.length ? ["On this page: ", ...where.flatMap(({ name, label }, k) => [k ? ", " : "", h("a", { href: `#${name}` }, label)]), ". "] : "On this page: the catalogue below. ",
-              done[i] ? `Done so far: ${done[i]}.` : where.length ? "Not done yet." : "",
-            ),
-          ),
-        ),
+            h("strong", {}, `${title}.`),
+            ` ${asks} ${told}`,
+            h("span", { class: "hint" }, where.length ? ["On this page: ", ...links, done[i] ? `. So far: ${done[i]}.` : ". Not done yet."] : ""),
+          );
+        }),
       );
     },
 
-    conclusion({ done }) {
-      const n = done.filter(Boolean).length;
-      return `Tools of ${n} of the first six stages have been used, on the example. A project does each of them with texts and a concept of its own; leave the most time for validation.`;
-    },
+    conclusion: ({ done }) =>
+      `Tools of ${done.filter(Boolean).length} of the first six stages have been used, on the example. A project does each of them with texts and a concept of its own; leave the most time for validation.`,
     provenance: () => step.session.model?.name ?? "tiny",
-    code: () => ({
-      javascript: `// A project is the steps above, with your own texts:
-const yes = await model.collect(textsWithConcept, { hook, prependBos: false, center: false });
-const no = await model.collect(textsWithout, { hook, prependBos: false, center: false });
-const { features } = await lab.analysis.concepts(sae, yes, no, { k: 20, per: "text" });
-console.table(features);   // ranked by how well each tells the two kinds apart
-`,
-      python: `# A project is the steps above, with your own texts:
-from sklearn.metrics import roc_auc_score
+    code: () => compareSnippets.project(),
+  };
+}
 
-yes, no = collect(texts_with_concept), collect(texts_without)
-f = torch.cat([sae(yes)[1], sae(no)[1]])
-labels = [1] * len(yes) + [0] * len(no)
-auroc = [roc_auc_score(labels, f[:, i].cpu()) for i in range(f.shape[1])]
-print(sorted(range(len(auroc)), key=lambda i: -auroc[i])[:20])
-`,
-    }),
+/** What the catalogue takes over of the chosen feature. @param {Session} session @returns {{sae: string, hook: string, evidence: string}} */
+export function chosenFeature(session) {
+  const value = (/** @type {keyof typeof STEPS} */ name) => session.results.get(STEPS[name])?.value;
+  const { feature } = session;
+  const trained = value("train");
+  const found = value("examples");
+  const mono = value("monosemanticity");
+  const steered = value("steering")?.made;
+  const evidence = [
+    found?.feature === feature && found.sorted.length
+      ? `Active on ${found.active} of ${found.rows} rows; strongest: ${found.sorted.map((/** @type {any} */ e) => `${JSON.stringify(e.token)} ${number(e.activation)} (position ${e.position})`).join(", ")}.`
+      : "",
+    mono?.feature === feature ? `Above ${mono.threshold} on ${mono.count} rows, ${mono.distinctTokens} different tokens, ${percent(mono.count ? mono.atPosition0 / mono.count : 0)} at position 0.` : "",
+    steered?.feature === feature ? `Multiplied by ${exact(steered.alpha)} on “${steered.text}”: KL ${number(steered.withError.kl)} nats with the error kept.` : "",
+  ];
+  return {
+    sae: trained ? `untied, ${trained.dSae} features, c ${exact(trained.l1)}, ${trained.epochs} epochs on ${counted(trained.rows, "row")}, seed ${trained.seed}, ${session.model?.name ?? "tiny"}` : "",
+    hook: trained ? (session.conventions?.hook(trained.hook, session.config.nLayers) ?? trained.hook) : "",
+    evidence: evidence.filter(Boolean).join(" "),
   };
 }

@@ -104,4 +104,22 @@ for small, large in zip(saes, saes[1:]):
     print(best.mean().item(), (best >= ${threshold}).sum().item(), parent[best >= ${threshold}].unique(return_counts=True))
 `,
   }),
+
+  project: () => ({
+    javascript: `// a project is the steps above with your own texts; then features by how well they tell the two kinds apart
+const yes = await model.collect(textsWithConcept, { hook, prependBos: false, center: false });
+const no = await model.collect(textsWithout, { hook, prependBos: false, center: false });
+const { features } = await lab.analysis.concepts(sae, yes, no, { k: 20, per: "text" });
+console.table(features);
+`,
+    python: `# a project is the steps above with your own texts; then features by how well they tell the two kinds apart
+from sklearn.metrics import roc_auc_score
+
+strongest = lambda texts: torch.stack([sae(collect([text]))[1].max(0).values for text in texts]).detach()
+f = torch.cat([strongest(texts_with_concept), strongest(texts_without)])
+labels = [1] * len(texts_with_concept) + [0] * len(texts_without)
+auroc = torch.tensor([roc_auc_score(labels, f[:, i]) for i in range(f.shape[1])])
+print(auroc.topk(20))
+`,
+  }),
 };

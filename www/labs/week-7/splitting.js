@@ -34,11 +34,11 @@ export function splittingStep(step) {
     caption: "Nearest decoder rows",
     columns: [
       { key: "pair", label: "sizes" },
-      { key: "mean", label: "mean of best cosines", kind: "number", format: two },
+      { key: "mean", label: "mean of best", kind: "number", format: two },
       { key: "chance", label: "untrained", kind: "number", format: two },
       { key: "above", label: `above ${shown?.threshold}`, kind: "number", format: count },
       { key: "aboveByChance", label: "untrained", kind: "number", format: count },
-      { key: "split", label: "split in two or more", kind: "number", format: count },
+      { key: "split", label: "split", kind: "number", format: count },
     ],
     rows: (shown?.pairs ?? []).map(({ small, large, mean, chance, above, aboveByChance, split }) => ({ pair: `${count(large)} in ${count(small)}`, mean, chance, above, aboveByChance, split })),
   });
@@ -103,16 +103,17 @@ export function splittingStep(step) {
       shown = value;
       table.show(numbers());
       figure.show({ name: "matching", caption: "How near the nearest feature is", body: [table], table: numbers });
-      const from = Math.max(0, Math.min(...[value.counts, value.chanceCounts].map((counts) => counts.findIndex((n) => n > 0))));
+      const both = value.counts.map((n, i) => n + value.chanceCounts[i]);
+      const [from, to] = [Math.max(0, both.findIndex((n) => n > 0)), both.findLastIndex((n) => n > 0) + 1];
       bars.show({
         name: "best-cosines",
         caption: "Best cosine of each feature of the larger autoencoder",
         xLabel: "cosine",
         yLabel: "features",
-        edges: value.edges.slice(from),
+        edges: value.edges.slice(from, to + 1),
         series: [
-          { label: "trained", values: value.counts.slice(from) },
-          { label: "untrained", values: value.chanceCounts.slice(from) },
+          { label: "trained", values: value.counts.slice(from, to) },
+          { label: "untrained", values: value.chanceCounts.slice(from, to) },
         ],
       });
       familiesFigure.hidden = !value.pairs.some(({ families: of }) => of.length);

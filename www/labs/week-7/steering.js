@@ -58,9 +58,9 @@ export function steeringStep(step) {
       columns: [
         { key: "token", label: "next token", kind: "token" },
         { key: "before", label: "before", kind: number, format },
-        { key: "withError", label: `α = ${exact(made?.alpha ?? 0)}, error kept`, kind: number, format },
-        { key: "withoutError", label: "without the error", kind: number, format },
-        { key: "plain", label: "α = 1, without the error", kind: number, format },
+        { key: "withError", label: `× ${exact(made?.alpha ?? 0)}, error kept`, kind: number, format },
+        { key: "withoutError", label: `× ${exact(made?.alpha ?? 0)}, without`, kind: number, format },
+        { key: "plain", label: "× 1, without", kind: number, format },
       ],
       rows: [...rows.values()],
       sortable: true,

@@ -50,7 +50,8 @@ const TAKEAWAYS = Object.freeze([
     needs: ["decompose"],
     found(value) {
       const { reads, dSae } = value("decompose");
-      return `${reads.map((/** @type {any} */ { title, made }) => `${title}: ${made.active} of ${count(dSae)} features above the threshold, best cosine ${made.cosines[0].cosine.toFixed(2)}`).join("; ")}.`;
+      const told = reads.map((/** @type {any} */ { title, made }, /** @type {number} */ i) => `${i ? "the" : "The"} ${["random vector", "difference of means", "probe"][i] ?? title} is read as ${made.active} of ${count(dSae)} features, its nearest decoder row has a cosine of ${made.cosines[0].cosine.toFixed(2)}`);
+      return `${told.join("; ")}.`;
     },
   },
   {

@@ -96,7 +96,7 @@ export function toySeedsStep(step) {
       const negative = rows.filter((row) => row.notebook.beyond < 0).length;
       const fails = (/** @type {number} */ n) => (n === 0 ? "holds in all of them" : `fails in ${n} of ${rows.length}`);
       return (
-        `The notebook's model: ${meanOf(a).toFixed(3)} ± ${deviation(a).toFixed(3)}, whatever the start; the PCA bound is ${pca.notebook.toFixed(3)}. ` +
+        `The notebook's model: ${four(meanOf(a))} ± ${four(deviation(a))}, whatever the start; the PCA bound is ${four(pca.notebook)}. ` +
         `The paper's: from ${four(Math.min(...b))} to ${four(Math.max(...b))}, against ${four(pca.paper)}. ` +
         `That features 0, 1 and 2 together cost more than feature 0 alone ${fails(failsA)} for the notebook's model and ${fails(failsB)} for the paper's. ` +
         `Beyond what they lose alone, three at once interfere on average in ${rows.length - negative} of ${rows.length} notebook models` +
