@@ -9,6 +9,7 @@ import { capacityStep } from "./capacity.js";
 import { curvesStep } from "./curves.js";
 import { decomposeStep } from "./decompose.js";
 import { examplesStep } from "./examples.js";
+import { aboveChance, causalFeature, heldOutSize, rareFeature } from "./exercises.js";
 import { interpretationStep } from "./interpretation.js";
 import { loadStep } from "./load.js";
 import { monosemanticityStep } from "./monosemanticity.js";
@@ -54,6 +55,12 @@ void startLab({
     splitting: splittingStep,
     project: projectStep,
     cleanup: cleanupStep,
+  },
+  exercises: {
+    "exercise-rare": rareFeature,
+    "exercise-causal": causalFeature,
+    "exercise-chance": aboveChance,
+    "exercise-held-out": heldOutSize,
   },
   ready(session) {
     part(document, "takeaways-list", TakeawaysList).start(session);
