@@ -58,9 +58,9 @@ export function decomposeStep(step) {
         { key: "what", label: "vector" },
         { key: "norm", label: "length", kind: "number", format: of },
         { key: "active", label: `above ${shown?.threshold ?? 0.1}`, kind: "number", format: String },
-        { key: "topShare", label: `in the ${shown?.reads[0]?.made.features.length ?? 5} strongest`, kind: "number", format: percent },
-        { key: "share", label: "error / length²", kind: "number", format: percent },
-        { key: "best", label: "best decoder rows, cosine" },
+        { key: "topShare", label: "listed hold", kind: "number", format: percent },
+        { key: "share", label: "error/length²", kind: "number", format: percent },
+        { key: "best", label: "nearest decoder rows" },
       ],
       rows: (shown?.reads ?? []).map(({ title, made }) => ({
         what: title,
@@ -130,9 +130,9 @@ export function decomposeStep(step) {
           sides.append(h("div", {}, h("h4", {}, title), printed.element));
         }
         boxes.get(key).show([
-          `Features above ${value.threshold}: ${made.active}`,
-          ...(made.features.length ? [`The ${made.features.length} strongest:`, ...made.features.map(({ feature, value: f }, i) => `  ${i + 1}. Feature ${feature}: ${f.toFixed(4)}`)] : []),
-          `Reconstruction error: ${made.error.toFixed(4)} (sum of squares)`,
+          `Active features: ${made.active}`,
+          ...(made.features.length ? [...made.features.map(({ feature, value: f }, i) => `${i + 1}. Feature ${feature}: ${f.toFixed(4)}`)] : []),
+          `Error: ${made.error.toFixed(4)}`,
         ]);
       }
       table.show(numbers());

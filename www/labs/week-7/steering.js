@@ -119,7 +119,7 @@ export function steeringStep(step) {
       figure.show({ name: `feature-${made.feature}-next-tokens`, caption: `Feature ${made.feature} multiplied by ${exact(made.alpha)}`, body: [table], table: next });
       lastTitle.hidden = last.hidden = value.atLast.length === 0;
       last.show(lastTable());
-      texts.show([`plain:             ${inline(greedy.plain)}`, `error kept:        ${inline(greedy.withError)}`, `without the error: ${inline(greedy.withoutError)}`]);
+      texts.show(["plain", `  ${inline(greedy.plain)}`, "error kept", `  ${inline(greedy.withError)}`, "without the error", `  ${inline(greedy.withoutError)}`]);
     },
 
     conclusion: (/** @type {Value} */ { made }) => concludeMultiply(made),

@@ -85,8 +85,8 @@ export function toyArrowsStep(step) {
       const { norms, dimensionality } = paper.instance;
       const stored = norms.filter((n) => n > 0.5 * Math.max(...norms)).length;
       const first =
-        `The notebook's arrows have all lengths, and it is tempting to see superposition in them. But the shares that come back add up to ${number(kept)}: ` +
-        `${kept < hidden + 0.1 ? `no more than ${hidden} features' worth, spread over ${norms.length}. All features are alike here, so any plane loses as little as any other, and chance picks one.` : `more than the ${hidden} of a linear map, since its hidden ReLU does cut.`}`;
+        `The notebook's arrows have lengths from ${two(Math.min(...notebook.instance.norms))} to ${two(Math.max(...notebook.instance.norms))}, and it is tempting to see superposition in them. But the shares that come back add up to ${number(kept)}: ` +
+        `${kept < hidden + 0.1 ? `no more than ${hidden} features' worth, spread over ${norms.length}. All features vary alike, so one plane loses as little as another, and chance picks it.` : `more than the ${hidden} of a linear map, since its hidden ReLU does cut.`}`;
       const even = meanOf(dimensionality);
       const second =
         stored > hidden

@@ -6,7 +6,7 @@ import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { h, make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { count, number } from "../../ui/format.js";
+import { count, decimals, number } from "../../ui/format.js";
 import { printedBox } from "../shared/printed.js";
 import { STEPS } from "./steps.js";
 import { TOY_KINDS, vectorText } from "./toy-models.js";
@@ -15,6 +15,8 @@ import { toySnippets } from "./snippets-toy.js";
 /** @typedef {import("./toy-models.js").Run} Run */
 /** @typedef {import("../../engine/types.js").Interference} Interference */
 /** @typedef {{runs: Run[], found: Interference[][]}} Value */
+
+const two = decimals(2);
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function toyInterferenceStep(step) {
@@ -31,16 +33,15 @@ export function toyInterferenceStep(step) {
     caption: "Squared error over all sets of features, each at the value 1",
     columns: [
       { key: "model", label: "model" },
-      { key: "size", label: "active at once", kind: "number", format: String },
+      { key: "size", label: "active", kind: "number", format: String },
       { key: "subsets", label: "sets", kind: "number", format: count },
       { key: "mean", label: "mean error", kind: "number" },
-      { key: "min", label: "smallest", kind: "number" },
-      { key: "max", label: "largest", kind: "number" },
-      { key: "additive", label: "alone, added up", kind: "number" },
+      { key: "range", label: "range" },
+      { key: "additive", label: "alone, summed", kind: "number" },
       { key: "beyond", label: "interference", kind: "number" },
     ],
     rows: shown.runs.flatMap((run, i) =>
-      shown.found[i].map(({ size, subsets, mean, min, max, additive }) => ({ model: run.key, size, subsets, mean, min, max, additive, beyond: mean - additive })),
+      shown.found[i].map(({ size, subsets, mean, min, max, additive }) => ({ model: run.key, size, subsets, mean, range: `${two(min)}–${two(max)}`, additive, beyond: mean - additive })),
     ),
   });
 
@@ -73,8 +74,8 @@ export function toyInterferenceStep(step) {
         const [one, many] = value.found[i];
         const told = (/** @type {string} */ title, /** @type {Interference} */ { example }) => [
           title,
-          `  in:    ${vectorText(example.input, 3)}`,
-          `  out:   ${vectorText(example.output, 3)}`,
+          `  in:  ${vectorText(example.input)}`,
+          `  out: ${vectorText(example.output)}`,
           `  error: ${example.error.toFixed(4)} (sum of squares)`,
         ];
         printed.show([

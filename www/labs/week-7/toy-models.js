@@ -81,7 +81,7 @@ export function deviation(list) {
 }
 
 /** A vector as numpy prints it. @param {ArrayLike<number>} list @param {number} [decimals] */
-export const vectorText = (list, decimals = 4) => `[${Array.from(list, (x) => x.toFixed(decimals).replace("-", "−")).join("  ")}]`;
+export const vectorText = (list, decimals = 2) => `[${Array.from(list, (x) => x.toFixed(decimals).replace(/^-0\.?0*$/, "0.00").replace("-", "−")).join(" ")}]`;
 
 /** What a loss comes to beside its two bounds. @param {Instance} instance */
 export function gain({ finalLoss, pcaLoss, zeroLoss }) {

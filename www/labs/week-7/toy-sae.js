@@ -34,11 +34,11 @@ export function toySaeStep(_) {
   const numbers = () => ({
     caption: `Found directions against the ${shown?.nFeatures} true ones`,
     columns: [
-      { key: "what", label: "sparsity coefficient λ" },
+      { key: "what", label: "λ" },
       { key: "score", label: "match score", kind: "number", format: three },
       { key: "found", label: "cosine above 0.9", kind: "number", format: String },
       { key: "l0", label: "active on a row", kind: "number" },
-      { key: "ev", label: "explained variance", kind: "number", format: percent },
+      { key: "ev", label: "EV", kind: "number", format: percent },
     ],
     rows: (shown?.marks ?? []).map(({ l1, score, l0, ev, found }) => ({ what: l1 === null ? "random directions" : exact(l1), score, found, l0, ev })),
   });

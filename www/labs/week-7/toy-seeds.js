@@ -4,9 +4,9 @@
 import "../../ui/data-table.js";
 import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
-import { make } from "../../ui/dom.js";
+import { h, make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { decimals, number } from "../../ui/format.js";
+import { decimals } from "../../ui/format.js";
 import { STEPS } from "./steps.js";
 import { deviation, meanOf, TOY_KINDS, trainToy } from "./toy-models.js";
 import { toySnippets } from "./snippets-toy.js";
@@ -20,47 +20,34 @@ const holds = (/** @type {Outcome} */ { one, three }) => three > one;
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function toySeedsStep(step) {
-  const table = make(DataTable),
-    figure = make(LabFigure);
+  const sides = TOY_KINDS.map((kind) => ({ ...kind, table: make(DataTable), figure: make(LabFigure) }));
   /** @type {SeedRow[]} */ let shown = [];
 
-  /** @returns {import("../../ui/data-table.js").Table} */
-  const numbers = () => {
-    const column = (/** @type {string} */ key, /** @type {string} */ label) => ({ key, label, kind: /** @type {const} */ ("number"), format: four });
-    const cells = (/** @type {"notebook" | "paper"} */ key, /** @type {Outcome} */ o) => ({
-      [`${key}-loss`]: o.loss,
-      [`${key}-one`]: o.one,
-      [`${key}-three`]: o.three,
-      [`${key}-holds`]: holds(o) ? "yes" : "no",
-    });
-    const columns = TOY_KINDS.flatMap(({ key }) => [
-      column(`${key}-loss`, `${key}: loss`),
-      column(`${key}-one`, "error, 0 alone"),
-      column(`${key}-three`, "0, 1, 2 together"),
-      { key: `${key}-holds`, label: "more?" },
-    ]);
-    const summary = (/** @type {string} */ name, /** @type {(list: number[]) => number} */ of) => ({
-      seed: name,
-      ...Object.fromEntries(
-        TOY_KINDS.flatMap(({ key }) => [
-          [`${key}-loss`, of(shown.map((row) => row[key].loss))],
-          [`${key}-one`, of(shown.map((row) => row[key].one))],
-          [`${key}-three`, of(shown.map((row) => row[key].three))],
-          [`${key}-holds`, name === "mean" ? `${shown.filter((row) => holds(row[key])).length} of ${shown.length}` : ""],
-        ]),
-      ),
-    });
+  /** @param {"notebook" | "paper"} key @returns {import("../../ui/data-table.js").Table} */
+  const numbers = (key) => {
+    const of = (/** @type {"loss" | "one" | "three"} */ field) => shown.map((row) => row[key][field]);
+    const summary = (/** @type {string} */ name, /** @type {(list: number[]) => number} */ figure) => ({ seed: name, loss: figure(of("loss")), one: figure(of("one")), three: figure(of("three")) });
     return {
-      caption: "Each row is a training of both models",
-      columns: [{ key: "seed", label: "seed" }, ...columns],
-      rows: [...shown.map((row) => ({ seed: String(row.seed), ...cells("notebook", row.notebook), ...cells("paper", row.paper) })), summary("mean", meanOf), summary("deviation", deviation)],
+      caption: "Each row is a training",
+      columns: [
+        { key: "seed", label: "seed" },
+        { key: "loss", label: "loss", kind: "number", format: four },
+        { key: "one", label: "0 alone", kind: "number", format: decimals(3) },
+        { key: "three", label: "0, 1, 2", kind: "number", format: decimals(3) },
+        { key: "holds", label: "more?" },
+      ],
+      rows: [
+        ...shown.map((row) => ({ seed: String(row.seed), loss: row[key].loss, one: row[key].one, three: row[key].three, holds: holds(row[key]) ? "yes" : "no" })),
+        { ...summary("mean", meanOf), holds: `${shown.filter((row) => holds(row[key])).length} of ${shown.length}` },
+        { ...summary("±", deviation), holds: "" },
+      ],
     };
   };
 
   return {
     uses: [STEPS.toy],
     promise: "Run trains both models from eight seeds and puts losses and interference in a table.",
-    body: [figure],
+    body: [h("div", { class: "side-by-side" }, sides.map(({ figure }) => figure))],
     fields: () => [{ name: "count", label: "Seeds", kind: "integer", value: 8, min: 2, max: 64, hint: "counted on from the seed above" }],
 
     async run(context) {
@@ -86,8 +73,10 @@ export function toySeedsStep(step) {
 
     render(/** @type {Value} */ { rows }) {
       shown = rows;
-      table.show(numbers());
-      figure.show({ name: "toy-seeds", caption: "Both models from several starts", body: [table], table: numbers });
+      for (const { key, title, table, figure } of sides) {
+        table.show(numbers(key));
+        figure.show({ name: `seeds-${key}`, caption: title, body: [table], table: () => numbers(key) });
+      }
     },
 
     conclusion(/** @type {Value} */ { rows, pca }) {
@@ -100,7 +89,7 @@ export function toySeedsStep(step) {
         `The paper's: from ${four(Math.min(...b))} to ${four(Math.max(...b))}, against ${four(pca.paper)}. ` +
         `That features 0, 1 and 2 together cost more than feature 0 alone ${fails(failsA)} for the notebook's model and ${fails(failsB)} for the paper's. ` +
         `Beyond what they lose alone, three at once interfere on average in ${rows.length - negative} of ${rows.length} notebook models` +
-        ` and ${rows.filter((row) => row.paper.beyond >= 0).length} of the paper's, by ${number(meanOf(rows.map((row) => row.notebook.beyond)))} and ${number(meanOf(rows.map((row) => row.paper.beyond)))} in the mean.`
+        ` and ${rows.filter((row) => row.paper.beyond >= 0).length} of the paper's, by ${decimals(3)(meanOf(rows.map((row) => row.notebook.beyond)))} and ${decimals(3)(meanOf(rows.map((row) => row.paper.beyond)))} in the mean.`
       );
     },
     provenance: (/** @type {Value} */ { rows }) => `toy models · seeds ${rows[0]?.seed ?? ""} to ${rows.at(-1)?.seed ?? ""}`,

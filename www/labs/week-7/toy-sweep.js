@@ -6,7 +6,7 @@ import "../../ui/curve-plot.js";
 import { ArrowPlot } from "../../ui/arrow-plot.js";
 import { CurvePlot } from "../../ui/curve-plot.js";
 import { make } from "../../ui/dom.js";
-import { number, percent } from "../../ui/format.js";
+import { percent } from "../../ui/format.js";
 import { PageError } from "../../ui/errors.js";
 import { STEPS } from "./steps.js";
 import { toySnippets } from "./snippets-toy.js";
@@ -60,9 +60,9 @@ export function toySweepStep(step) {
     render(/** @type {Value} */ { instances }) {
       pictures.show({
         name: "toy-sweep-arrows",
-        caption: "Features in worlds from dense to sparse",
+        caption: "From dense to sparse, by how often a feature is present",
         columns: 4,
-        panels: instances.map(({ probability, weights }) => ({ title: `present in ${percent(probability)}`, circle: 1, max: 1.3, vectors: weights.W_dec })),
+        panels: instances.map(({ probability, weights }) => ({ title: percent(probability), circle: 1, max: 1.3, vectors: weights.W_dec })),
         table: () => ({
           caption: "Lengths of the features, world by world",
           columns: [
@@ -88,7 +88,7 @@ export function toySweepStep(step) {
         xLog: true,
         yMin: 0,
         yMax: 1.05,
-        lines: Array.from(instances[0].norms, (_, f) => ({ label: String(f), x, y: instances.map(({ dimensionality }) => dimensionality[f]), markers: true })),
+        lines: Array.from(instances[0].norms, (_, f) => ({ label: `feature ${f}`, x, y: instances.map(({ dimensionality }) => dimensionality[f]), markers: true })),
         rules: [
           { y: 1, label: "alone" },
           { y: 0.5, label: "pair" },
@@ -113,7 +113,7 @@ export function toySweepStep(step) {
       const grew = counts.length > 1 && counts[counts.length - 1] > counts[0];
       return (
         `Features stored in two dimensions: ${told}. ` +
-        (first ? `Superposition begins at a probability of ${number(first.probability)}. ` : "None of these worlds is sparse enough for superposition. ") +
+        (first ? `The first world with more than two is the one in which a feature is present in ${percent(first.probability)} of the rows. ` : "None of these worlds is sparse enough for superposition. ") +
         (grew && last ? `The rarer features meet, the less their interference costs, and the more of them fit; in the sparsest world the loss is ${percent(last.finalLoss / last.pcaLoss)} of the PCA bound.` : "Try more, and smaller, probabilities.")
       );
     },

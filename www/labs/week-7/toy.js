@@ -81,8 +81,8 @@ export function toyStep(_) {
         const { losses, finalLoss, zeroLoss, pcaLoss } = run.instance;
         side.printed.show([
           ...Array.from({ length: Math.ceil(losses.length / 100) }, (_, k) => `step ${100 * k}: loss ${losses[100 * k].toFixed(4)}`),
-          `after ${count(steps)} steps, on fresh rows: ${finalLoss.toFixed(4)}`,
-          `bounds: predict zero ${zeroLoss.toFixed(4)}, PCA with ${nHidden} ${pcaLoss.toFixed(4)}`,
+          `after ${count(steps)}, fresh rows: ${finalLoss.toFixed(4)}`,
+          `zero ${zeroLoss.toFixed(4)}, PCA bound ${pcaLoss.toFixed(4)}`,
         ]);
         side.figure.show({
           name: `toy-${run.key}`,
@@ -93,7 +93,7 @@ export function toyStep(_) {
           lines: [{ label: "loss", y: losses }],
           rules: [
             { y: zeroLoss, label: "zero" },
-            { y: pcaLoss, label: "PCA" },
+            { y: pcaLoss, label: "PCA bound" },
           ],
         });
       }
