@@ -134,9 +134,9 @@ test("week 7, CPU: exercises accept what is right and explain what is not", WIDE
   await page.fill("#top-features [name=k]", "200");
   await run(page, "top-features");
   const lines = (await text(page, "#top-features [data-part=printed]")).split("\n").map((line) => /Feature (\d+): active on ([\d.]+) %/.exec(line) ?? []);
-  const common = lines.find(([, , share]) => Number(share) > 40);
+  const common = lines.find(([, , share]) => Number(share) > 12);
   await page.fill("#exercise-rare [name=feature]", common[1]);
-  assert.match(await verdict("exercise-rare", "false"), /nearly a constant/);
+  assert.match(await verdict("exercise-rare", "false"), /nearly a constant|more than the task allows/);
   let found = "";
   for (const [, feature, share] of lines.filter(([, , share]) => Number(share) <= 9 && Number(share) >= 4)) {
     await page.fill("#exercise-rare [name=feature]", feature);

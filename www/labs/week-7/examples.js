@@ -38,7 +38,7 @@ export function examplesStep(step) {
       { key: "activation", label: "activation", kind: "number", format: decimals(4) },
       { key: "token", label: "token" },
       { key: "position", label: "position", kind: "number", format: String },
-      { key: "context", label: "text" },
+      { key: "context", label: "text", kind: "prose" },
     ],
     rows: (shown ? best(shown) : []).map((example) => ({ activation: example.activation, token: piece(example), position: example.position, context: example.context })),
   });

@@ -25,7 +25,7 @@ const put = (session, name, values) => session.steps.get(STEPS[name])?.settings.
 
 /** Part 3: a sparse code, and a feature that is neither a constant nor a place. @param {Session} session @returns {Exercise} */
 export const rareFeature = (session) => ({
-  fields: () => [{ name: "feature", label: "Feature", kind: "integer", value: null, min: 0, noReset: true, hint: "its number in the autoencoder trained last" }],
+  fields: () => [{ name: "feature", label: "Feature", kind: "integer", value: 0, min: 0, hint: "its number in the autoencoder trained last" }],
   async check({ feature }, signal) {
     const trained = session.usable(STEPS.train)?.value;
     const data = session.usable(STEPS.activations)?.value;
@@ -36,10 +36,10 @@ export const rareFeature = (session) => ({
     const figures = `With c = ${exact(trained.l1)} ${percent(quality.fracActive)} of the features are active on a row, and ${percent(Math.max(0, ev))} of the variance is explained.`;
     if (quality.fracActive > RARE.active) return wrong(`${figures} That is not sparse: raise c in step ${STEPS.sae} by a factor of ten and train again.`);
     if (ev < RARE.explained) return wrong(`${figures} The code is sparse, but says too little about the vectors: c is too large, or the training too short.`);
-    if (feature === null || feature >= trained.dSae) return wrong(`${figures} So far right; now name a feature from 0 to ${trained.dSae - 1}.`);
+    if (feature >= trained.dSae) return wrong(`${figures} So far right; now name a feature from 0 to ${trained.dSae - 1}.`);
     const { active, rows, examples } = await lab.analysis.examples(trained.sae, data.acts, { feature, k: data.acts.stats.rows, context: 0, signal });
     if (active < RARE.rows) return wrong(`${figures} Feature ${feature} is active on ${active} of ${rows} rows: too few to see what it stands for.`);
-    if (active > RARE.most * rows) return wrong(`${figures} Feature ${feature} is active on ${active} of ${rows} rows, ${percent(active / rows)}: nearly a constant. Look further down in the table, with more features listed.`);
+    if (active > RARE.most * rows) return wrong(`${figures} Feature ${feature} is active on ${active} of ${rows} rows, ${percent(active / rows)}: ${active > rows / 2 ? "nearly a constant" : "more than the task allows"}. Look further down in the table, with more features listed.`);
     const first = examples.filter(({ position }) => position === 0).length;
     if (first > active / 2) return wrong(`${figures} ${first} of the ${active} rows of feature ${feature} stand at position 0: it answers to a place, not to a text.`);
     const tokens = [...new Set(examples.map(({ token }) => token.trim()))].slice(0, 4).map((token) => `“${token}”`);
@@ -51,8 +51,8 @@ export const rareFeature = (session) => ({
 /** Part 4: a change that the next token shows. @param {Session} session @returns {Exercise} */
 export const causalFeature = (session) => ({
   fields: () => [
-    { name: "feature", label: "Feature", kind: "integer", value: null, min: 0, noReset: true },
-    { name: "alpha", label: "Factor α", kind: "number", value: null, min: -100, max: 100, noReset: true },
+    { name: "feature", label: "Feature", kind: "integer", value: 0, min: 0 },
+    { name: "alpha", label: "Factor α", kind: "number", value: 1, min: -100, max: 100 },
   ],
   async check({ feature, alpha }, signal) {
     const trained = session.usable(STEPS.train)?.value;
@@ -60,7 +60,6 @@ export const causalFeature = (session) => ({
     const { lab, model } = session;
     if (!lab || !model || !trained || !data) return unknown(`There is no autoencoder yet: run step ${STEPS.train}.`);
     if (data.index >= model.config.nLayers) return unknown("The autoencoder reads after the last block, where nothing can be steered: read another place and train again.");
-    if (feature === null || alpha === null) return wrong("Name a feature and a factor.");
     if (feature >= trained.dSae) return wrong(`The autoencoder has features 0 to ${trained.dSae - 1}.`);
     const text = session.steps.get(STEPS.steering)?.settings.values().text ?? "";
     const { prependBos, center, index } = data;
@@ -85,7 +84,7 @@ export const causalFeature = (session) => ({
 /** Part 5: what chance reaches. @param {Session} session @returns {Exercise} */
 export const aboveChance = (session) => ({
   fields: () => [
-    { name: "chance", label: "Best of so many random rows, about", kind: "number", value: null, min: 0, max: 1, noReset: true, hint: "a cosine" },
+    { name: "chance", label: "Best of so many random rows, about", kind: "number", value: 0, min: 0, max: 1, hint: "a cosine" },
     {
       name: "above",
       label: "Is the difference of means nearer to a decoder row than that?",
@@ -104,7 +103,6 @@ export const aboveChance = (session) => ({
     const { dSae, dIn, reads } = value;
     const expected = chanceCosine(dSae, dIn);
     const best = reads[1].made.cosines[0].cosine;
-    if (chance === null) return wrong("Estimate the cosine first.");
     if (Math.abs(chance - expected) > 0.06)
       return wrong(
         `${exact(chance)} is too ${chance > expected ? "high" : "low"}. One random cosine in ${dIn} dimensions is about ± ${number(1 / Math.sqrt(dIn))}; the largest of ${count(dSae)} is about ${number(expected * Math.sqrt(dIn))} times that.`,
@@ -119,7 +117,7 @@ export const aboveChance = (session) => ({
 
 /** Part 6: which size is best where it has not learnt. @param {Session} session @returns {Exercise} */
 export const heldOutSize = (session) => ({
-  fields: () => [{ name: "capacity", label: "Features", kind: "integer", value: null, min: 1, noReset: true, hint: "of the size that explains most of the texts held out" }],
+  fields: () => [{ name: "capacity", label: "Features", kind: "integer", value: 0, min: 0, hint: "of the size that explains most of the texts held out" }],
   check({ capacity }) {
     /** @type {import("../work/capacity.js").Capacity[] | undefined} */ const results = session.results.get(STEPS.capacity)?.value.results;
     if (!results) return unknown(`Run step ${STEPS.capacity} first.`);

@@ -34,7 +34,7 @@ export function loadStep(step) {
     caption: "The texts in tokens",
     columns: [
       { key: "n", label: "tokens", kind: "number", format: String },
-      { key: "pieces", label: "pieces, parted by ·" },
+      { key: "pieces", label: "pieces, parted by ·", kind: "prose" },
     ],
     rows: (shown?.tokens ?? []).map((tokens) => ({
       n: tokens.tokens.length,

@@ -35,7 +35,7 @@ export function monosemanticityStep(step) {
       { key: "activation", label: "activation", kind: "number", format: decimals(3) },
       { key: "token", label: "token" },
       { key: "position", label: "position", kind: "number", format: String },
-      { key: "context", label: "text" },
+      { key: "context", label: "text", kind: "prose" },
     ],
     rows: (shown?.byTenth ?? [])
       .map((example, i) => ({ tenth: `${10 * i} to ${10 * i + 10} %`, activation: example?.activation, token: example ? piece(example) : "–", position: example?.position, context: example?.context ?? "no row" }))
