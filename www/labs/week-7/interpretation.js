@@ -54,19 +54,21 @@ export function interpretationStep(step) {
 
   return {
     uses: [STEPS.load, STEPS.examples],
+    conventions: ["skipPosition0"],
     promise: "Run guesses a meaning by rules, compares it with all tokens, and writes a prompt for a language model.",
     body: [printed.element, figure, promptBox],
     fields: () => [],
 
-    async run({ use }) {
+    async run({ use, values }) {
       /** @type {Awaited<ReturnType<typeof import("../work/corpus-examples.js").maxActivating>>} */ const found = use(STEPS.examples);
       const all = /** @type {import("./load.js").Value} */ (use(STEPS.load)).tokens.flatMap(({ raw }) => raw);
+      const examples = values.skipPosition0 ? found.withoutPosition0 : found.sorted;
       const value = {
         feature: found.feature,
-        rule: guessByRule(found.inCorpusOrder.map(({ raw }) => raw)),
-        contrast: guessByContrast(found.sorted, all),
-        prompt: explanationPrompt(found.feature, found.sorted),
-        examples: found.sorted,
+        rule: guessByRule((values.skipPosition0 ? examples : found.inCorpusOrder).map(({ raw }) => raw)),
+        contrast: guessByContrast(examples, all),
+        prompt: explanationPrompt(found.feature, examples),
+        examples,
       };
       return { value };
     },

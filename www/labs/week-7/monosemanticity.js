@@ -44,6 +44,7 @@ export function monosemanticityStep(step) {
 
   return {
     uses,
+    conventions: ["skipPosition0"],
     needs: needsFeature(step, uses, STEPS["top-features"]),
     promise: "Run draws some of the rows on which the feature is above the threshold, weak ones too.",
     body: [printed.element, figure],
@@ -58,9 +59,9 @@ export function monosemanticityStep(step) {
     async run(context) {
       const { use, values } = context;
       const { acts, texts, prependBos } = use(STEPS.activations);
-      const { threshold, sample, shown: show, seed } = values;
+      const { threshold, sample, shown: show, seed, skipPosition0 } = values;
       session.selectFeature(values.feature);
-      const found = await monosemanticity(benchOf(context), use(STEPS.train).sae, acts, { feature: values.feature, threshold, sample, shown: show, seed, texts, prependBos });
+      const found = await monosemanticity(benchOf(context), use(STEPS.train).sae, acts, { feature: values.feature, threshold, sample, shown: show, seed, texts, prependBos, skipPosition0 });
       return { value: { ...found, seed } };
     },
 

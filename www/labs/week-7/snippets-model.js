@@ -23,7 +23,7 @@ for (const text of texts) {
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 folder = "www/models/tiny"                 # or "gpt2"
-model = AutoModelForCausalLM.from_pretrained(folder).eval()
+model = AutoModelForCausalLM.from_pretrained(folder).float().eval()
 tokenizer = AutoTokenizer.from_pretrained(folder)
 tokenizer.pad_token = tokenizer.eos_token
 

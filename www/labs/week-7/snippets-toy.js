@@ -153,8 +153,8 @@ print(W.norm(dim=1))
 
   /** @param {Values} values */
   sae: ({ nFeatures, nHidden, probability, dSae, coefficients, rows, epochs, lr, toySteps, seed }) => ({
-    javascript: `const { instances: [instance], model } = await lab.toy.train(${literal({ model: "relu-output", values: "uniform", nFeatures, nHidden, probabilities: [probability], steps: toySteps, seed })});
-const { hidden, directions } = await lab.toy.sample({ instance, model, rows: ${rows}, seed: ${seed + 1} });
+    javascript: `const toy = await lab.toy.train(${literal({ model: "relu-output", values: "uniform", nFeatures, nHidden, probabilities: [probability], steps: toySteps, seed })});
+const { hidden, directions } = await lab.toy.sample({ instance: toy.instances[0], model: toy.model, rows: ${rows}, seed: ${seed + 1} });
 for (const l1 of ${js(list(coefficients))}) {
   const sae = await lab.createSae({ architecture: "standard", dIn: ${nHidden}, dSae: ${dSae}, seed: ${seed} });
   await sae.train(hidden, { epochs: ${epochs}, batchSize: 256, lr: ${lr}, l1, seed: ${seed} });

@@ -5,7 +5,7 @@ import "../../ui/data-table.js";
 import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { make } from "../../ui/dom.js";
-import { PageError } from "../../ui/errors.js";
+import { isCancelled, PageError } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
 import { counted, decimals, exact, number, percent } from "../../ui/format.js";
 import { randomDirection } from "../../ui/random-direction.js";
@@ -77,17 +77,22 @@ export function toySaeStep(_) {
         return { score: match.mcc, best: match.meanMaxCosine, found: match.pairs.filter(({ cosine }) => Math.abs(cosine) > 0.9).length };
       };
       /** @type {Value} */ const value = { marks: [{ l1: null, l0: null, ev: null, ...(await marked(random)) }], nFeatures, nHidden, dSae, toyLoss: instance.finalLoss, pcaLoss: instance.pcaLoss, rows };
-      for (const [i, l1] of coefficients.entries()) {
-        const sae = await lab.createSae({ architecture: "standard", dIn: nHidden, dSae, seed });
-        try {
-          await sae.train(hidden, { epochs, batchSize: 256, lr, l1, seed, signal, onProgress: told(i + 1) });
-          const { W_dec } = await sae.weights();
-          const { l0, ev } = await measured(sae, hidden);
-          value.marks.push({ l1, l0, ev, ...(await marked(W_dec)) });
-        } finally {
-          void sae.dispose().catch(() => {});
+      try {
+        for (const [i, l1] of coefficients.entries()) {
+          const sae = await lab.createSae({ architecture: "standard", dIn: nHidden, dSae, seed });
+          try {
+            await sae.train(hidden, { epochs, batchSize: 256, lr, l1, seed, signal, onProgress: told(i + 1) });
+            const { W_dec } = await sae.weights();
+            const { l0, ev } = await measured(sae, hidden);
+            value.marks.push({ l1, l0, ev, ...(await marked(W_dec)) });
+          } finally {
+            void sae.dispose().catch(() => {});
+          }
+          live(value);
         }
-        live(value);
+      } catch (error) {
+        if (!isCancelled(error) || value.marks.length < 2) throw error;
+        return { value, stopped: `Stopped after ${value.marks.length - 1} of ${coefficients.length} coefficients; those stand below.` };
       }
       return { value };
     },

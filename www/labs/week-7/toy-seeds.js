@@ -5,6 +5,7 @@ import "../../ui/data-table.js";
 import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { h, make } from "../../ui/dom.js";
+import { isCancelled } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
 import { decimals } from "../../ui/format.js";
 import { STEPS } from "./steps.js";
@@ -55,18 +56,23 @@ export function toySeedsStep(step) {
       const settings = use(STEPS.toy).values;
       const size = Math.min(3, settings.nFeatures);
       /** @type {Value} */ const value = { rows: [], pca: { notebook: NaN, paper: NaN }, values: settings };
-      for (let k = 0; k < values.count; k += 1) {
-        const seed = (settings.seed + k) >>> 0;
-        /** @type {Record<string, Outcome>} */ const outcomes = {};
-        for (const kind of TOY_KINDS) {
-          const run = await trainToy(context, kind, { ...settings, seed });
-          const [one, many] = await lab.toy.interference(run.instance, run.model, { sizes: [1, size], signal });
-          outcomes[kind.key] = { loss: run.instance.finalLoss, one: one.example.error, three: many.example.error, beyond: many.mean - many.additive };
-          value.pca[kind.key] = run.instance.pcaLoss;
-          progress(2 * k + (kind.key === "paper" ? 2 : 1), 2 * values.count, "trainings");
+      try {
+        for (let k = 0; k < values.count; k += 1) {
+          const seed = (settings.seed + k) >>> 0;
+          /** @type {Record<string, Outcome>} */ const outcomes = {};
+          for (const kind of TOY_KINDS) {
+            const run = await trainToy(context, kind, { ...settings, seed });
+            const [one, many] = await lab.toy.interference(run.instance, run.model, { sizes: [1, size], signal });
+            outcomes[kind.key] = { loss: run.instance.finalLoss, one: one.example.error, three: many.example.error, beyond: many.mean - many.additive };
+            value.pca[kind.key] = run.instance.pcaLoss;
+            progress(2 * k + (kind.key === "paper" ? 2 : 1), 2 * values.count, "trainings");
+          }
+          value.rows.push({ seed, notebook: outcomes.notebook, paper: outcomes.paper });
+          live(value);
         }
-        value.rows.push({ seed, notebook: outcomes.notebook, paper: outcomes.paper });
-        live(value);
+      } catch (error) {
+        if (!isCancelled(error) || value.rows.length < 2) throw error;
+        return { value, stopped: `Stopped after ${value.rows.length} of ${values.count} seeds; those stand below.` };
       }
       return { value };
     },
