@@ -202,7 +202,7 @@ fn points<DB: DrawingBackend>(plane: &Plane<DB>, spec: &Scatter, keys: &[Key]) -
         // A name close to another point would be read as that one's.
         let other = |area: &Rect| points.iter().filter(|p| p.at != point.at && area.overlaps(&around(p.at, half + sheet.px(4.0)))).count();
         // Right of the point, a little above: there it is read with the point.
-        let Some(area) = labels.beside(point.at, size, sheet.px(radius + 2.0), FRAC_PI_4 / 4.0, other) else { continue };
+        let Some(area) = labels.beside(point.at, size, sheet.px(radius + 3.5), FRAC_PI_4 / 4.0, other) else { continue };
         if let Some(line) = leader(point.at, area, sheet.px(3.0 * radius)) {
             sheet.path(line.to_vec(), sheet.palette.quiet, 0.7, 1.0, Dash::None)?;
         }
