@@ -184,3 +184,35 @@ test("showing again redraws in place, and a figure may change its number of pict
   assert.ok(Math.max(...Object.values(counts)) < all, "the new picture is drawn");
   quiet();
 });
+
+test("the page's own training curves and heat map read out and choose", { noWebGPU: true, context: { viewport: WIDE } }, async ({ page, open, quiet, screenshot }) => {
+  await gallery({ page, open }, []);
+  await page.evaluate(async () => {
+    const { kindOf } = await import("./ui/architectures.js");
+    for (const file of ["training-curves", "heat-map"]) await import(`./ui/${file}.js`);
+    const curves = document.createElement("training-curves"),
+      map = document.createElement("heat-map");
+    document.querySelector("main").append(curves, map);
+    const entries = Array.from({ length: 1500 }, (_, i) => ({
+      epoch: i + 1, total: 1 / (i + 1), recon: 0.5 / (i + 1), l1: 0.1, nActive: 30, fracActive: 0.08, dead: 3,
+      heldOut: i % 100 === 0 ? { explainedVariance: 0.9, l0: 30 } : null,
+    }));
+    curves.show(entries, { name: "run", kind: kindOf("standard"), stream: false });
+    map.onchoose = (feature) => (window.feature = feature);
+    map.show({ data: Float32Array.from({ length: 12 }, (_, i) => i), features: [7, 70, 700], tokens: [" to", " be", " or", "\n"], ids: [1, 2, 3, 4], shape: [3, 4] }, "Activations");
+  });
+  await page.waitForTimeout(600);
+  assert.match(await page.locator("training-curves [data-part=readout]").innerText(), /^epoch 1,500 · total .* · dead 3$/);
+  const stages = page.locator("training-curves plot-stage");
+  assert.equal(await stages.count(), 6);
+  await stages.last().focus();
+  for (const key of ["Home", "ArrowRight"]) await page.keyboard.press(key);
+  assert.match(await page.locator("training-curves [data-part=readout]").innerText(), /^epoch \d+ · .* · held out 90 %$/);
+  assert.match(await stages.first().getAttribute("aria-label"), /^Loss: total .*, recon .* after 1,500 epochs\./);
+  await page.locator(".heat-stage").focus();
+  for (const key of ["ArrowDown", "ArrowRight", "Enter"]) await page.keyboard.press(key);
+  assert.equal(await page.locator("heat-map [role=status]").innerText(), "5.000 · feature 70 · ␣be · position 1");
+  assert.equal(await page.evaluate(() => window.feature), 70);
+  await screenshot("plots-page");
+  quiet();
+});
