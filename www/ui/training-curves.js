@@ -60,6 +60,12 @@ const curvesOf = (kind) => [
 /** A run with many entries is drawn with at most this many points a curve: more than pixels would be waste. */
 const mostPoints = 600;
 
+/** @param {Epoch[]} entries */
+function thinned(entries) {
+  const every = Math.ceil(entries.length / mostPoints);
+  return entries.filter((_, i) => i % every === 0 || i === entries.length - 1);
+}
+
 export class TrainingCurves extends HTMLElement {
   #plot = make(CurvePlot);
   /** @type {Epoch[]} */ #entries = [];
@@ -77,10 +83,8 @@ export class TrainingCurves extends HTMLElement {
     this.#entries = entries;
     this.#run = run;
     const curves = curvesOf(run.kind).filter(({ lines }) => lines.some(({ of }) => entries.some((entry) => of(entry) != null)));
-    const thin = Math.ceil(entries.length / mostPoints);
-    const points = entries.filter((_, i) => i % thin === 0 || i === entries.length - 1);
     // Some figures are taken only now and then: their line joins the entries that have them.
-    const known = curves.map(({ lines }) => lines.map(({ of }) => points.filter((entry) => of(entry) != null)));
+    const known = curves.map(({ lines }) => lines.map(({ of }) => thinned(entries.filter((entry) => of(entry) != null))));
     this.#plot.show({
       name: run.name,
       caption: run.stream ? "Training, over the rows of the stream" : "Training, epoch by epoch",
