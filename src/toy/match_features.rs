@@ -85,7 +85,12 @@ pub async fn match_features(
         let each: Vec<(usize, usize)> = nearest.iter().enumerate().map(|(f, &t)| (t, f)).collect();
         let each = count(activity, &each, pause).await?;
         let over = |figure: fn(&Counts) -> f64| mean(each.iter().map(figure));
-        latents = Some(Latents { precision: over(Counts::precision), recall: over(Counts::recall), f1: over(Counts::f1), accuracy: over(Counts::accuracy) });
+        latents = Some(Latents {
+            precision: over(Counts::precision),
+            recall: over(Counts::recall),
+            f1: over(Counts::f1),
+            accuracy: over(Counts::accuracy),
+        });
     }
     let mut distinct = nearest;
     distinct.sort_unstable();
@@ -138,13 +143,7 @@ async fn cosines(truth: &HostTensor, found: &HostTensor, pause: &impl Checkpoint
 }
 
 /// Pairs (true, found) in the order of the true ones.
-async fn partners(
-    cosines: &[f32],
-    truth: usize,
-    found: usize,
-    score: impl Fn(f32) -> f32,
-    pause: &impl Checkpoint,
-) -> Result<Vec<(usize, usize)>> {
+async fn partners(cosines: &[f32], truth: usize, found: usize, score: impl Fn(f32) -> f32, pause: &impl Checkpoint) -> Result<Vec<(usize, usize)>> {
     if truth <= found {
         let cost: Vec<f32> = cosines.iter().map(|&c| -score(c)).collect();
         return Ok(assign(&cost, found, pause).await?.into_iter().enumerate().collect());
