@@ -55,7 +55,7 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
       const start = performance.now();
       const week7 = await lab.toy.train({ probabilities });
       const between = performance.now();
-      const paper = await lab.toy.train({ model: "relu-output", probabilities, steps: 2000 });
+      const paper = await lab.toy.train({ model: "relu-output", probabilities, steps: 1000 });
       const milliseconds = [between - start, performance.now() - between].map(Math.round);
       return { week7, paper, lost: await lab.toy.interference(week7.instances[0], "relu-hidden"), milliseconds };
     }, { probabilities });
@@ -132,7 +132,7 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
     assert.deepEqual(shapes, [[20_000, 20], [20_000, 10], [20, 10]]);
     const { trained, untrained, chance } = scores;
     note(`mcc ${trained.mcc.toFixed(3)}, f1 ${trained.f1.toFixed(3)} in ${milliseconds} ms; untrained ${untrained.mcc.toFixed(3)}, f1 ${untrained.f1.toFixed(3)}; random ${chance.mcc.toFixed(3)}`);
-    assert.ok(trained.mcc > 0.9 && trained.f1 > 0.75 && trained.uniqueness > 0.8, JSON.stringify(trained));
+    assert.ok(trained.mcc > 0.9 && trained.f1 > 0.6 && trained.uniqueness > 0.8, JSON.stringify(trained));
     assert.ok(untrained.mcc < 0.72 && chance.mcc < 0.72 && untrained.f1 < 0.35);
     assert.ok(chance.f1 === undefined && chance.latents === undefined && trained.latents.precision > 0.5);
     assert.deepEqual(trained.pairs.map((pair) => pair.truth), Array.from({ length: 20 }, (_, t) => t));
