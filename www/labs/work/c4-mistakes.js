@@ -102,7 +102,7 @@ export function concludeBalance({ rows, dSae }) {
   }
   if (strong !== one) {
     const active = strong.nActive < 1 ? `the autoencoder is silent (${rough(strong.nActive)} active)` : `${rough(strong.nActive)} features are active`;
-    said.push(`At ${exact(strong.coefficient)} ${active}, and it ${explains(strong.ev)}.`);
+    said.push(`At ${exact(strong.coefficient)}, ${active}, and it ${explains(strong.ev)}.`);
   }
   return said.join(" ");
 }
