@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { uniform, permutation } from "../../www/labs/work/random.js";
+import { drawSequences } from "../../www/labs/work/c4-data.js";
 import { test } from "./harness.mjs";
 import { close, closeNumber, json, tensors } from "./reference.mjs";
 
@@ -52,21 +53,24 @@ function sameHistory(name, ours, theirs, epochs) {
   return largest;
 }
 
-/** Puts on the page, once: `bench`, the exports of all modules as `work`, `rows()` for the data set of part 3, and `sae` with the reference's weights. */
-const ready = (lab) => lab(async ({ lab, weights }) => {
+/**
+ * Puts on the page, once: `bench`, the exports of all modules as `work`, `rows()` for the data set of part 3, and `sae` with the reference's weights.
+ * On WebGPU, which tests emulate on the processor, the last of the 50 random sequences has to do.
+ */
+const ready = (lab) => lab(async ({ lab, weights, ids }) => {
   if (window.sae) return;
   window.bench = { lab, model: await lab.loadModel("tiny") };
   const names = ["data", "sae", "training", "features", "heatmap", "steering", "sweep", "correlation", "layers", "neurons", "mistakes", "challenge"];
   window.work = Object.assign({}, ...(await Promise.all(names.map((name) => import(`./labs/work/c4-${name}.js`)))));
   let data;
-  window.rows = () => (data ??= work.collectData(bench));
+  window.rows = () => (data ??= work.collectData(bench, lab.info.device === "cpu" ? {} : { ids }));
   window.sae = await work.makeSae(bench, { weights });
-}, { weights: finished("lab") });
+}, { weights: finished("lab"), ids: drawSequences({ count: 50, length: 20, minId: 256, maxId: 4094, seed: 0 }).slice(-1) });
 
 for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
   const options = { device, shared: true, timeout: 600_000 };
   const whole = device === "cpu";
-  const epochs = whole ? 100 : 2;
+  const epochs = whole ? 100 : 3;
   // Means, frequencies and correlations are the same however often all texts are repeated.
   const repeats = whole ? 10 : 1;
 
@@ -109,37 +113,38 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
       return result;
     }, { whole });
     const theirs = reference.data;
-    assert.deepEqual([ours.shape, ours.total], [theirs.shape, theirs.totalShape]);
+    assert.deepEqual([ours.shape, ours.total], [theirs.shape, whole ? theirs.totalShape : [theirs.shape[0] + 20, D]]);
     const [last] = theirs.lastShape, [random] = theirs.randomShape;
-    if (whole) assert.deepEqual(ours.others, [[last + random, D], [last + random, D], [last, D], [theirs.shape[0] + random + 50, D]]);
+    assert.deepEqual(ours.others, [[last + random, D], [last + random, D], [last, D], [theirs.shape[0] + random + 50, D]].slice(0, whole ? 4 : 0));
     assert.ok(Math.abs(ours.stats.mean - theirs.mean) < 1e-6);
     closeNumber("standard deviation", ours.stats.std, theirs.std, 1e-5);
+    close("the last random rows", { data: ours.rows, shape: [20, 96] }, stored.lastRandomRows, 1e-4);
+    assert.equal(ours.marks, whole ? random : 20);
+    if (!whole) return;
     assert.deepEqual(ours.ids[0], theirs.firstIds);
     assert.equal(ours.ids.flat().reduce((sum, id) => sum + id, 0), theirs.idSum);
     assert.equal(ours.allStats.distinctRows, theirs.distinctRows);
-    close("the last random rows", { data: ours.rows, shape: [20, 96] }, stored.lastRandomRows, 1e-4);
-    assert.equal(ours.marks, theirs.randomShape[0]);
     const norm = (origin) => ours.groups.filter((group) => group.origin === origin).reduce((sum, { rows, meanNorm }) => sum + rows * meanNorm, 0);
     closeNumber("norm of random rows", norm("random") / 1000, theirs.randomMeanNorm, 1e-5);
     closeNumber("norm of the prompts' rows", norm("prompts") / theirs.shape[0], theirs.promptsMeanNorm, 1e-5);
     assert.match(ours.said, /^1,241 rows, of which 1,211 differ/);
-    if (whole) note(ours.said);
+    note(ours.said);
   });
 
   test(`${device}: 000 c8–c10: ${epochs} epochs of training, all five series`, options, async ({ lab, note }) => {
     await ready(lab);
-    const ours = await lab(async ({ weights, order, epochs }) => {
+    const ours = await lab(async ({ weights, order, epochs, whole }) => {
       const sae = await work.makeSae(bench, { weights });
       const data = await rows();
-      const trained = await work.trainSae(bench, sae, data.all, { epochs, order });
+      const trained = await work.trainSae(bench, sae, whole ? data.all : data.prompts, whole ? { epochs, order } : { epochs, order, l1: 1e-4, batchSize: 64 });
       window.own = sae;
       return { trained, said: work.concludeTraining(trained) };
-    }, { weights: start(100, false), order: order(200, reference.data.totalShape[0], 100).slice(0, epochs * reference.data.totalShape[0]), epochs });
+    }, { weights: start(whole ? 100 : 140, false), order: whole ? order(200, reference.data.totalShape[0], epochs) : order(240, reference.data.shape[0], epochs), epochs, whole });
     const { history, final } = reference.training;
-    const largest = sameHistory("lab", ours.trained.history, history.f64, epochs);
+    const largest = sameHistory("lab", ours.trained.history, whole ? history.f64 : reference.balance[0].history, epochs);
     note(`losses of ${epochs} epochs differ by ${largest.toExponential(1)}`);
-    closeNumber("λ", ours.trained.lambda, 5e-4 / 4, 1e-12);
     if (!whole) return;
+    closeNumber("λ", ours.trained.lambda, 5e-4 / 4, 1e-12);
     assert.deepEqual(ours.trained.printed.map(({ epoch }) => epoch), [20, 40, 60, 80, 100]);
     assert.deepEqual([ours.trained.final.recon, ours.trained.final.nActive], [ours.trained.history.recon[99], ours.trained.history.nActive[99]]);
     closeNumber("error of all rows", ours.trained.quality.all.meanMse, final.f64.recon, LOSS);
@@ -149,16 +154,16 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
 
   test(`${device}: 000 c11–c13: the twenty features and the examples of five`, options, async ({ lab, note }) => {
     await ready(lab);
-    const ours = await lab(async ({ whole }) => {
+    const ours = await lab(async ({ whole, features }) => {
       const data = await rows();
       const top = await work.topFeatures(bench, sae, data.all);
-      const examples = await work.topExamples(bench, sae, data.prompts, top.features.slice(0, 5).map(({ feature }) => feature));
+      const examples = await work.topExamples(bench, sae, data.prompts, features);
       const own = whole ? await work.topFeatures(bench, window.own, data.all) : null;
       return { top, examples, own, said: [work.concludeTop(top), work.concludeExamples(examples, data.prompts.stats.rows)] };
-    }, { whole });
+    }, { whole, features: reference.examples.map(({ feature }) => feature) });
     const score = (one) => one.meanActive * one.frequency;
-    sameFeatures("top", ours.top.features, reference.top, score, 1e-4);
-    for (const [i, { meanActive, frequency }] of reference.top.entries()) {
+    if (whole) sameFeatures("top", ours.top.features, reference.top, score, 1e-4);
+    for (const [i, { meanActive, frequency }] of whole ? reference.top.entries() : []) {
       closeNumber(`mean ${i}`, ours.top.features[i].meanActive, meanActive, 1e-4);
       closeNumber(`frequency ${i}`, ours.top.features[i].frequency, frequency, 1e-3);
     }
@@ -199,7 +204,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
       const directions = await work.directions(sae, features, data.all);
       return { made, directions, ranks: work.atRanks((await work.topFeatures(bench, sae, data.all)).features), said: [work.concludeSteering(made), work.concludeDirections(directions)] };
     }, { features: theirs.map(({ feature }) => feature), whole });
-    assert.deepEqual(ours.ranks, theirs.map(({ feature }) => feature));
+    if (whole) assert.deepEqual(ours.ranks, theirs.map(({ feature }) => feature));
     assert.equal(ours.made.prompt, prompt);
     assert.deepEqual(ours.made.baseline.newIds, normal.ids);
     assert.equal(`<|endoftext|>${ours.made.baseline.text}`, normal.text);
