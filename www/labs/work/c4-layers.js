@@ -29,8 +29,9 @@ export const LAYERS = fixed({
 });
 
 /**
- * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: {feature: number, mean: number, frequency: number}[], topWithoutPosition0: {feature: number, mean: number, frequency: number}[],
- *   averageActive: number, recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
+ * @typedef {{feature: number, mean: number, frequency: number}} Active
+ * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: Active[], topWithoutPosition0: Active[], averageActive: number,
+ *   recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
  * @typedef {{name: string, prompt: string, token: string, layer: number, nActive: number, feature: number, value: number}} LastToken
  */
 
@@ -127,8 +128,17 @@ export function concludeLayers(results) {
   const norms = results.map(({ meanNorm }) => meanNorm);
   const grows = Math.max(...norms) / Math.min(...norms);
   const said = [`${listed.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
-  if (grows > 1.2) said.push(`The residual stream's mean norm differs by a factor of ${rough(grows)} (${results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ")}), so one coefficient weighs differently on each: compare at a coefficient scaled to the norm.`);
-  said.push("A feature number means nothing from one autoencoder to another: each numbers its own. Whether later features are more abstract does not follow from these counts; it takes their examples side by side.");
+  const at = results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ");
+  if (grows > 1.2) {
+    said.push(
+      `The residual stream's mean norm differs by a factor of ${rough(grows)} (${at}), so one coefficient weighs differently on each: ` +
+        "compare at a coefficient scaled to the norm.",
+    );
+  }
+  said.push(
+    "A feature number means nothing from one autoencoder to another: each numbers its own. " +
+      "Whether later features are more abstract does not follow from these counts; it takes their examples side by side.",
+  );
   return said.join(" ");
 }
 
