@@ -76,10 +76,30 @@ async function trainOn(bench, layer, settings, made) {
     const sae = await lab.createSae({ architecture, normalizeActivations, dIn, dSae: expansion * dIn, seed: seed + run, weights: weightsOf?.(run) ?? null });
     made.push({ sae, layer });
     const { epochs: history } = await sae.train(acts, { epochs, batchSize, lr, l1, seed, order, ...watch(bench, `steps at block ${layer}`) });
-    const { all, withoutPosition0, histogram } = await lab.analysis.quality(sae, acts, watch(bench, "rows"));
-    const { meanNorm } = acts.stats.all;
-    return { layer, hook, normalized: normalizeActivations !== "none", meanNorm, dSae: sae.config.dSae, all, withoutPosition0, density: histogram, history };
+    return judge(bench, sae, layer, acts, history);
   });
+}
+
+/**
+ * The same comparison of two SAEs that are there already, as published ones: each on the rows of its own layer.
+ * @param {Bench} bench @param {{sae: Sae, layer: number}} first @param {{sae: Sae, layer: number}} second @param {{texts?: readonly string[], prependBos?: boolean, center?: boolean}} [options]
+ * @returns {Promise<LayerPair>}
+ */
+export async function compareLoaded(bench, first, second, options) {
+  const { texts, prependBos, center } = { ...LAYER_PAIR, ...options };
+  const of = async (/** @type {{sae: Sae, layer: number}} */ { sae, layer }) =>
+    using(await bench.model.collect(texts, { hook: layerHook(layer), prependBos, center, ...watch(bench, "texts") }), (acts) => judge(bench, sae, layer, acts, []));
+  return { a: await of(first), b: await of(second), matching: await matchDecoders(bench, first.sae, second.sae) };
+}
+
+/**
+ * @param {Bench} bench @param {Sae} sae @param {number} layer @param {import("./bench.js").Acts} acts @param {import("../../engine/types.js").Epoch[]} history
+ * @returns {Promise<LayerResult>}
+ */
+async function judge(bench, sae, layer, acts, history) {
+  const { all, withoutPosition0, histogram } = await bench.lab.analysis.quality(sae, acts, watch(bench, "rows"));
+  const { dSae, normalizeActivations } = sae.config;
+  return { layer, hook: acts.hook, normalized: normalizeActivations !== "none", meanNorm: acts.stats.all.meanNorm, dSae, all, withoutPosition0, density: histogram, history };
 }
 
 /**
