@@ -24,7 +24,8 @@ const open = (lab) =>
 
 for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
   const options = { device, shared: true, timeout: 300_000 };
-  const cell = (name, run) => test(`${device}: chapter 9, ${name}`, options, async (session) => {
+  // On WebGPU a subset: where the GPU is emulated, compiling for each new shape takes longer than all else.
+  const cell = (name, run, everywhere = true) => (device === "cpu" || everywhere) && test(`${device}: chapter 9, ${name}`, options, async (session) => {
     await open(session.lab);
     await run(session);
   });
@@ -111,7 +112,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
     assert.equal(why.error, cells["13"].asWritten.error);
     assert.equal(cells["13"].asWritten.generateReturned, "str");
     const { prompt, plain, steered } = cells["14"];
-    for (const { feature, strength, ...theirs } of steered) {
+    for (const { feature, strength, ...theirs } of device === "cpu" ? steered : steered.slice(0, 1)) {
       const { samples, next, words } = await lab(async ({ options }) => {
         const { concludeSteering, nextTokens, steeringSamples } = await import("./labs/work/feature-steering.js");
         const samples = await steeringSamples(window.bench, window.sae, { ...options, samples: 1 });
@@ -141,7 +142,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
 
   cell("samples are drawn from that distribution", async ({ lab, note }) => {
     const { feature, strength, top } = cells["14"].steered[0];
-    const draws = device === "cpu" ? 300 : 60;
+    const draws = 300;
     const counts = await lab(async ({ feature, strength, prompt, draws }) => {
       const steer = [{ hook: "blocks.8.hook_resid_pre", sae: window.sae, feature, strength, direction: "decoder" }];
       const seen = {};
@@ -156,7 +157,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
       assert.ok(Math.abs(share - prob) < 4 * Math.sqrt((prob * (1 - prob)) / draws) + 1e-9, `${token}: drawn ${share}, expected ${prob}`);
     }
     note(`${draws} first tokens, the likeliest: ${top.slice(0, 3).map(({ id, prob }) => `${((counts[id] ?? 0) / draws).toFixed(3)} for ${prob.toFixed(3)}`).join(", ")}`);
-  });
+  }, false);
 
   cell("exercise 1: a code feature, and the check of an answer", async ({ lab, note }) => {
     const { ranking, heldOut } = exercises["1"];
