@@ -90,7 +90,7 @@ export const SEARCH = fixed({
  * looks good by luck alone, so two checks stand beside it: `heldOut`, the AUROC on pairs that the feature was not chosen on, and `chance`, the best
  * that any feature reaches when the labels are drawn by lot.
  *
- * @typedef {import("../../engine/types.js").ConceptFeature & {heldOut: number | null}} ConceptFeature
+ * @typedef {import("../../engine/types-analysis.js").ConceptFeature & {heldOut: number | null}} ConceptFeature
  * @typedef {{concept: Concept, features: ConceptFeature[], chance: number, texts: number}} ConceptResult
  * @param {Bench} bench
  * @param {Sae} sae
