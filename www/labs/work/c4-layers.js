@@ -103,7 +103,6 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
     const texts = prompts.map(({ prompt }) => prompt);
     byLayer.push(
       await using(await model.collect(texts, { hook: residPost(layer), position: "last", signal }), async (acts) => {
-        const { token } = await acts.rows();
         const features = await using(await sae.encode(acts), (encoded) => encoded.read());
         const { dSae } = sae.config;
         return Promise.all(
@@ -111,8 +110,7 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
             const row = features.data.subarray(n * dSae, (n + 1) * dSae);
             const value = row.reduce((m, x) => Math.max(m, x), 0);
             const { tokens } = await model.tokenize(prompt);
-            if (tokens.length === 0 || token[n] === undefined) throw new Error(`no token in “${prompt}”`);
-            return { name, prompt, token: tokens[tokens.length - 1], layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
+            return { name, prompt, token: tokens[tokens.length - 1] ?? "", layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
           }),
         );
       }),
