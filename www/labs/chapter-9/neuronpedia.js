@@ -1,0 +1,121 @@
+// @ts-check
+// Cell 15: the feature's page on Neuronpedia where there is one, and a card of the lab's own in any case.
+
+import "../../ui/feature-card.js";
+import "../../ui/figure.js";
+import { fill, h, make } from "../../ui/dom.js";
+import { FeatureCard } from "../../ui/feature-card.js";
+import { LabFigure } from "../../ui/figure.js";
+import { count, counted, decimals, number, percent, visible } from "../../ui/format.js";
+import { tokenNodes } from "../../ui/token-text.js";
+import { concludeFacts, featureFacts } from "../work/feature-card.js";
+import { featurePage, neuronpediaUrl } from "../work/neuronpedia.js";
+import { printedBox } from "../shared/printed.js";
+import * as snippets from "./snippets-steering.js";
+import { conventionsOf, featureField, followFeature, provenance, READING, site, STEPS } from "./steps.js";
+
+/** @typedef {import("../../ui/step.js").LabStep} LabStep */
+/** @typedef {import("../../ui/step.js").Definition} Definition */
+/** @typedef {import("./steps.js").Loaded} Loaded */
+/** @typedef {import("../work/feature-card.js").FeatureFacts} FeatureFacts */
+/** @typedef {{hook: string, name: string, feature: number, page: {url: string | null, why: string}, facts: FeatureFacts}} Value */
+
+/** @param {LabStep} step @returns {Definition} */
+export function neuronpedia(step) {
+  const { session } = step;
+  const printed = printedBox(),
+    link = h("p", { class: "fact", "data-part": "neuronpedia" });
+  const card = make(FeatureCard),
+    logits = h("div", { class: "side-by-side" }),
+    bars = h("ol", { class: "card-bars" }),
+    list = h("ol", { class: "examples" }),
+    figure = make(LabFigure);
+  /** @type {Value | null} */ let shown = null;
+  followFeature(step);
+
+  /** @returns {import("../../ui/data-table.js").Table} */
+  const table = () => ({
+    caption: "Where it is strongest",
+    columns: [
+      { key: "activation", label: "activation", kind: "number" },
+      { key: "before", label: "before", kind: "token" },
+      { key: "token", label: "token", kind: "token" },
+      { key: "after", label: "after", kind: "token" },
+      { key: "position", label: "position", kind: "number", format: String },
+    ],
+    rows: (shown?.facts.examples ?? []).map(({ activation, before, token, after, position }) => ({ activation, before: before.join(""), token, after: after.join(""), position })),
+  });
+
+  return {
+    uses: [STEPS["load-sae"]],
+    needs: () => (step.settings.values().feature === null ? [STEPS["load-sae"], STEPS["most-active"]] : [STEPS["load-sae"]]),
+    conventions: [...READING, "skipPosition0"],
+    promise: "Run looks for the feature's page and makes a card of it here.",
+    body: [printed.element, link, card, h("h4", {}, "How strong it is where it is active"), bars, logits, figure],
+    fields: () => [featureField(session)],
+
+    async run({ lab, model, signal, progress, values, use }) {
+      /** @type {Loaded} */ const { sae, listed, hook, name } = use(STEPS["load-sae"]);
+      const { feature, skipPosition0 } = values;
+      session.selectFeature(feature);
+      const facts = await featureFacts({ lab, model, signal, progress }, sae, { ...site(values, use(STEPS["load-sae"])), feature, skipPosition0 });
+      return { value: { hook, name, feature, page: featurePage(sae, feature, { listed }), facts } };
+    },
+
+    render(/** @type {Value} */ value) {
+      shown = value;
+      const { feature, page, facts } = value;
+      printed.show([`Explore feature #${feature} on Neuronpedia:`, page.url ?? `no page. The notebook would print ${neuronpediaUrl(feature)}, which is a feature of another autoencoder.`]);
+      fill(link, page.url ? [h("a", { href: page.url, target: "_blank", rel: "noopener noreferrer" }, `Feature ${feature} on Neuronpedia`), " opens a page of another site. "] : null, page.why);
+      card.show(feature, [
+        ["active on", `${count(facts.active)} of ${counted(facts.rows, "token")} (${percent(facts.active / facts.rows)})`],
+        ["largest", number(facts.max)],
+        ["mean when active", number(facts.mean)],
+        ["texts", `${facts.texts.length}, position 0 ${conventionsOf(session).values.skipPosition0 ? "left out" : "counted"}`],
+      ]);
+      const most = Math.max(...facts.counts, 1);
+      fill(
+        bars,
+        facts.active
+          ? facts.counts.map((n, i) => {
+              const bar = h("meter", { min: 0, max: most, value: n, "aria-label": `${n} tokens` });
+              return h("li", {}, h("span", {}, `${number(facts.edges[i])} to ${number(facts.edges[i + 1])}`), bar, h("span", { class: "share" }, count(n)));
+            })
+          : h("li", {}, "active nowhere here"),
+      );
+      fill(logits, effects("Tokens that its direction makes likelier", facts.raises), effects("… and less likely", facts.lowers));
+      fill(
+        list,
+        facts.examples.map((example) =>
+          h(
+            "li",
+            {},
+            h("span", { class: "example-value" }, decimals(3)(example.activation)),
+            h(
+              "span",
+              { class: "example-text" },
+              example.before.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
+              h("mark", {}, tokenNodes(example.token)),
+              example.after.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
+              h("span", { class: "hint" }, `position ${example.position}`),
+            ),
+          ),
+        ),
+      );
+      figure.show({ name: `feature-${feature}-card`, caption: "Where it is strongest", body: [list], table });
+    },
+
+    conclusion: (/** @type {Value} */ { facts }) => concludeFacts(facts),
+    provenance: (value, values) => provenance(session, value, values),
+    code: (values) => ({ javascript: snippets.cardJs(values, session.feature), python: snippets.cardPy(values, session.feature) }),
+  };
+}
+
+/** @param {string} title @param {{token: string, logit: number}[]} tokens */
+const effects = (title, tokens) =>
+  h(
+    "div",
+    {},
+    h("h4", {}, title),
+    h("p", { class: "logits" }, tokens.length ? tokens.map(({ token, logit }) => h("span", { class: "logit" }, h("span", { class: "token" }, visible(token)), ` ${logit >= 0 ? "+" : "−"}${Math.abs(logit).toFixed(2)}`)) : "not for vectors of this width"),
+  );
