@@ -91,7 +91,7 @@ export function layers(step) {
   });
 
   return {
-    uses: [STEPS.setup],
+    uses: [],
     conventions: READING,
     promise: "Run trains one autoencoder on each layer, with the same settings, and compares the two.",
     body: [printed.element, figure, plot, matchFigure],

@@ -1,8 +1,10 @@
 // @ts-check
 // Cell 15: the feature's page on Neuronpedia where there is one, and a card of the lab's own in any case.
 
+import "../../ui/bar-plot.js";
 import "../../ui/feature-card.js";
 import "../../ui/figure.js";
+import { BarPlot } from "../../ui/bar-plot.js";
 import { fill, h, make } from "../../ui/dom.js";
 import { FeatureCard } from "../../ui/feature-card.js";
 import { LabFigure } from "../../ui/figure.js";
@@ -27,7 +29,7 @@ export function neuronpedia(step) {
     link = h("p", { class: "fact", "data-part": "neuronpedia" });
   const card = make(FeatureCard),
     logits = h("div", { class: "side-by-side" }),
-    bars = h("ol", { class: "card-bars" }),
+    plot = make(BarPlot),
     list = h("ol", { class: "examples" }),
     figure = make(LabFigure);
   /** @type {Value | null} */ let shown = null;
@@ -51,7 +53,7 @@ export function neuronpedia(step) {
     needs: () => (step.settings.values().feature === null ? [STEPS["load-sae"], STEPS["most-active"]] : [STEPS["load-sae"]]),
     conventions: [...READING, "skipPosition0"],
     promise: "Run looks for the feature's page and makes a card of it here.",
-    body: [printed.element, link, card, h("h4", {}, "How strong it is where it is active"), bars, logits, figure],
+    body: [printed.element, link, card, plot, logits, figure],
     fields: () => [featureField(session)],
 
     async run({ lab, model, signal, progress, values, use }) {
@@ -73,16 +75,8 @@ export function neuronpedia(step) {
         ["mean when active", number(facts.mean)],
         ["texts", `${facts.texts.length}, position 0 ${conventionsOf(session).values.skipPosition0 ? "left out" : "counted"}`],
       ]);
-      const most = Math.max(...facts.counts, 1);
-      fill(
-        bars,
-        facts.active
-          ? facts.counts.map((n, i) => {
-              const bar = h("meter", { min: 0, max: most, value: n, "aria-label": `${n} tokens` });
-              return h("li", {}, h("span", {}, `${number(facts.edges[i])} to ${number(facts.edges[i + 1])}`), bar, h("span", { class: "share" }, count(n)));
-            })
-          : h("li", {}, "active nowhere here"),
-      );
+      plot.hidden = facts.active === 0;
+      if (facts.active) plot.show({ name: `feature-${feature}-histogram`, caption: "How strong it is where it is active", xLabel: "activation", yLabel: "tokens", edges: facts.edges, values: facts.counts });
       fill(logits, effects("Tokens that its direction makes likelier", facts.raises), effects("… and less likely", facts.lowers));
       fill(
         list,
