@@ -18,6 +18,7 @@ import { loadSae } from "./engine/sae-files.js";
 import { listSaes } from "./engine/saes.js";
 import { startEngine } from "./engine/start.js";
 import { trainStream } from "./engine/stream.js";
+import { Toy } from "./engine/toy.js";
 
 export { defaults } from "./engine/defaults.js";
 export { LabError } from "./engine/errors.js";
@@ -51,6 +52,7 @@ export class Lab {
   /** The compiled engine, to be instantiated once more where plots are drawn. @readonly @type {WebAssembly.Module} */ module;
   /** Settles when the engine has died (LAB-ENGINE-STOPPED) or the lab was disposed of (LAB-CLOSED); never rejects. @readonly @type {Promise<import("./engine/errors.js").LabError>} */ closed;
   /** @readonly @type {Analysis} */ analysis;
+  /** @readonly @type {Toy} */ toy;
 
   /**
    * @param {import("./engine/client.js").Client} client
@@ -63,6 +65,7 @@ export class Lab {
     this.module = module;
     this.closed = client.closed;
     this.analysis = new Analysis(client);
+    this.toy = new Toy(client);
   }
 
   /**

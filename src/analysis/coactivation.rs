@@ -157,8 +157,11 @@ impl Matrices {
         // The means were rounded: what the rest is off zero is taken off the products too.
         let table = read(Tensor::cat(vec![off.clone(), squares], 0)).await?.data;
         let (off_host, squares) = table.split_at(n);
-        let spread = |(&off, &square): (&f32, &f32)| f64::from(square) - f64::from(off).powi(2) / n_rows;
-        let scale: Vec<f32> = off_host.iter().zip(squares).map(|p| (1.0 / spread(p).max(1e-300).sqrt()) as f32).collect();
+        let scale = |(&off, &square): (&f32, &f32)| {
+            let spread = f64::from(square) - f64::from(off).powi(2) / n_rows;
+            if spread > 0.0 { (1.0 / spread.sqrt()) as f32 } else { 0.0 }
+        };
+        let scale: Vec<f32> = off_host.iter().zip(squares).map(scale).collect();
         let scale = upload(scale, [1, n], &device);
         let covariance = products - off.clone().transpose().matmul(off / n_rows);
         Ok(Self { n, rows: n_rows, correlation: covariance * scale.clone().transpose() * scale, together })

@@ -15,7 +15,7 @@ pub fn rows_per_pass(d_sae: usize) -> usize {
 
 /// The features of `rows` in passes, `[rows of the pass, d_sae]`, each with how many rows are done after it.
 pub fn encoded<'a>(sae: &'a Inference, acts: &'a Activations, rows: &'a [u32]) -> impl Iterator<Item = (Tensor<2>, usize)> {
-    let encode = |done: &mut usize, part: &[u32]| {
+    let encode = move |done: &mut usize, part: &[u32]| {
         *done += part.len();
         Some((sae.encode(select(&acts.data, part)), *done))
     };

@@ -80,7 +80,7 @@ pub async fn probe(positive: &Activations, negative: &Activations, settings: &Pr
     let mut folds = Vec::with_capacity(n_folds);
     let mut right_when_left_out = 0;
     for fold in 0..n_folds {
-        let (out, kept): (Vec<usize>, Vec<usize>) = everyone.iter().partition(|&&i| texts[i] % n_folds == fold);
+        let (out, kept): (Vec<usize>, Vec<usize>) = everyone.iter().copied().partition(|&i| texts[i] % n_folds == fold);
         let fitted = solve(&data, &kept, settings, Progress::Analyse { done: 1 + fold, total }, pause).await?;
         let right = fitted.right(&data, &out);
         right_when_left_out += right;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::error::{LabError, Result, code};
+use crate::error::{LabError, Result, check_setting, code};
 use crate::progress::{Checkpoint, Progress};
 use crate::tensors::HostTensor;
 use crate::tokenizer::Tokenizer;
@@ -52,6 +52,14 @@ pub fn tensor_to_js(tensor: HostTensor) -> Object {
     let shape: js_sys::Array = tensor.shape.iter().map(|&n| JsValue::from(n as f64)).collect();
     set(&out, "shape", shape);
     out
+}
+
+/// The other way round, of finite numbers; `name` says which tensor it is.
+pub fn tensor_from_js(name: &str, value: &JsValue) -> Result<HostTensor> {
+    let get = |key: &str| Reflect::get(value, &key.into()).unwrap_or(JsValue::UNDEFINED);
+    let data = get("data").dyn_into::<Float32Array>().map_err(|_| LabError::setting(name, "something else", "{data: Float32Array, shape}"))?.to_vec();
+    check_setting(data.iter().all(|v| v.is_finite()), name, "not finite everywhere", "made of finite numbers")?;
+    HostTensor::new(data, from_js(get("shape"))?)
 }
 
 /// `{ids, tokens, raw}`

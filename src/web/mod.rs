@@ -13,6 +13,7 @@ mod panic;
 mod plot;
 mod quality;
 mod start;
+mod toy;
 mod train;
 
 use std::cell::RefCell;

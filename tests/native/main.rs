@@ -1,5 +1,6 @@
 //! The engine on the CPU against the reference numbers (`tests/reference/README.md`).
 
+mod analysis;
 mod architectures;
 mod by_hand;
 mod edits;
@@ -12,4 +13,6 @@ mod quality;
 mod sae;
 mod support;
 mod tokenizer;
+mod toy;
+mod toy_sae;
 mod training;

@@ -274,7 +274,7 @@ fn matching_is_saelenss_and_scipys() {
     for (number, theirs) in all["matching"].as_array().unwrap().iter().enumerate() {
         let get = |name: &str| &tensors[&format!("matching/{number}/{name}")];
         let activity = Activity { found: get("foundActs"), truth: get("truthActs") };
-        let ours = block_on(match_features(get("found"), get("truth"), Some(activity), &Uninterrupted)).unwrap();
+        let ours = block_on(match_features(get("found"), get("truth"), Some(activity), false, &Uninterrupted)).unwrap();
         let same = |name: &str, ours: f64, theirs: &Value| assert!((ours - theirs.as_f64().unwrap()).abs() < 1e-6, "{name}: {ours} against {theirs}");
         same("mcc", ours.mcc, &theirs["mcc"]);
         same("uniqueness", ours.uniqueness, &theirs["uniqueness"]);
@@ -292,6 +292,21 @@ fn matching_is_saelenss_and_scipys() {
             same("f1", ours.f1.unwrap(), &theirs["f1"]);
         }
     }
+}
+
+#[test]
+fn opposite_directions_are_told_apart_by_their_sign() {
+    let truth = HostTensor { data: vec![1.0, 0.0, -1.0, 0.0, 0.0, 1.0], shape: vec![3, 2] };
+    let found = HostTensor { data: vec![-2.0, 0.1, 0.0, 3.0, 1.0, 0.0], shape: vec![3, 2] };
+    let matched = |signed| block_on(match_features(&found, &truth, None, signed, &Uninterrupted)).unwrap();
+    let signed = matched(true);
+    assert_eq!(signed.pairs.iter().map(|p| p.found).collect::<Vec<_>>(), [2, 0, 1]);
+    assert!(signed.mcc > 0.99 && signed.mean_max_cosine == signed.mcc && signed.f1.is_none());
+    assert!((matched(false).mcc - signed.mcc).abs() < 1e-6);
+    // Turned round, they are as good without the sign and bad with it.
+    let turned = HostTensor { data: found.data.iter().map(|v| -v).collect(), ..found.clone() };
+    let of = |signed| block_on(match_features(&turned, &truth, None, signed, &Uninterrupted)).unwrap().mcc;
+    assert!(of(false) > 0.99 && of(true) < 0.7);
 }
 
 /// Against all permutations, and where everything is equally good.
@@ -410,8 +425,8 @@ fn long_work_reports_and_can_be_ended() {
     let settings = WorldSettings { n_features: 100, d_in: 50, probability: 0.1, correlation: 0.0, mean_magnitude: 1.0, std_magnitude: 0.0, orthogonalize: 100, rows: 10, seed: 0 };
     assert_eq!(block_on(world(&settings, &watch(2))).unwrap_err().code, code::CANCELLED);
     let many = HostTensor { data: Rng::new(0).symmetric(300 * 100, 1.0), shape: vec![300, 100] };
-    assert_eq!(block_on(match_features(&many, &many, None, &watch(4))).unwrap_err().code, code::CANCELLED);
-    let matched = block_on(match_features(&many, &many, None, &Uninterrupted)).unwrap();
+    assert_eq!(block_on(match_features(&many, &many, None, false, &watch(4))).unwrap_err().code, code::CANCELLED);
+    let matched = block_on(match_features(&many, &many, None, false, &Uninterrupted)).unwrap();
     assert!((matched.mcc - 1.0).abs() < 1e-6 && matched.pairs.iter().all(|p| p.truth == p.found));
 }
 
@@ -446,9 +461,9 @@ fn settings_that_cannot_be_are_refused() {
     assert_eq!(codes, [code::BAD_SETTING; 3]);
     assert_eq!(block_on(interference(&Weights::zeros(Kind::ReluOutput, 400, 2), &[8], &Uninterrupted)).unwrap_err().code, code::BAD_SETTING);
     let (two, three) = (HostTensor { data: vec![1.0; 4], shape: vec![2, 2] }, HostTensor { data: vec![1.0; 6], shape: vec![2, 3] });
-    assert_eq!(block_on(match_features(&two, &three, None, &Uninterrupted)).unwrap_err().code, code::WIDTH_MISMATCH);
+    assert_eq!(block_on(match_features(&two, &three, None, false, &Uninterrupted)).unwrap_err().code, code::WIDTH_MISMATCH);
     let activity = Activity { found: &two, truth: &three };
-    assert_eq!(block_on(match_features(&two, &two, Some(activity), &Uninterrupted)).unwrap_err().code, code::WIDTH_MISMATCH);
+    assert_eq!(block_on(match_features(&two, &two, Some(activity), false, &Uninterrupted)).unwrap_err().code, code::WIDTH_MISMATCH);
     let named = BTreeMap::from([("W".to_string(), two.clone())]);
     assert_eq!(Weights::from_named(Kind::ReluOutput, &named).unwrap_err().code, code::BAD_SETTING);
 }

@@ -130,7 +130,7 @@ for per, skip in [("token", True), ("token", False), ("text", True)]:
     both = np.concatenate(values)
     auroc = [roc_auc_score(labels, both[:, i]) for i in range(384)]
     judged = [i for i in range(384) if (both[:, i] > 0).any()]
-    order = sorted(judged, key=lambda i: (-auroc[i], n[:, i].mean() - p[:, i].mean(), i))[:20]
+    order = sorted(judged, key=lambda i: (-round(auroc[i], 12), n[:, i].mean() - p[:, i].mean(), i))[:20]
     result["concepts"].append({"per": per, "skipPosition0": skip, "positives": len(p), "negatives": len(n), "judged": len(judged), "features": [
         {"feature": i, "auroc": auroc[i], "meanPositive": p[:, i].mean(), "meanNegative": n[:, i].mean(), "frequencyPositive": (p[:, i] > 0).mean(),
          "frequencyNegative": (n[:, i] > 0).mean(), "max": both[:, i].max()} for i in order]})

@@ -138,28 +138,28 @@ const examples = Object.freeze({ feature: null, k: 10, skipPosition0: false, con
 /** @type {Readonly<import("./types.js").HeatmapSettings>} */
 const heatmap = Object.freeze({ hook: HOOK, center: true, prependBos: true, k: 10, skipPosition0: false, features: null });
 
-/** @type {Readonly<import("./types.js").CoactivationSettings>} */
+/** @type {Readonly<import("./types-analysis.js").CoactivationSettings>} */
 const coactivation = Object.freeze({ minFrequency: 0.01, pairs: 10, skipPosition0: false, matrixUpTo: 100 });
 
-/** `features` have to be given. @type {Readonly<import("./types.js").FeatureActsSettings>} */
+/** `features` have to be given. @type {Readonly<import("./types-analysis.js").FeatureActsSettings>} */
 const featureActs = Object.freeze({ features: null, skipPosition0: false });
 
-/** @type {Readonly<import("./types.js").PerTokenSettings>} */
+/** @type {Readonly<import("./types-analysis.js").PerTokenSettings>} */
 const perToken = Object.freeze({ k: 3 });
 
-/** @type {Readonly<import("./types.js").MatchingSettings>} */
+/** @type {Readonly<import("./types-analysis.js").MatchingSettings>} */
 const matching = Object.freeze({ k: 3 });
 
-/** @type {Readonly<import("./types.js").ConceptsSettings>} */
+/** @type {Readonly<import("./types-analysis.js").ConceptsSettings>} */
 const concepts = Object.freeze({ k: 20, per: "token", minFrequency: 0, skipPosition0: true });
 
-/** @type {Readonly<import("./types.js").ContrastSettings>} */
+/** @type {Readonly<import("./types-analysis.js").ContrastSettings>} */
 const contrast = Object.freeze({ skipPosition0: true });
 
-/** @type {Readonly<import("./types.js").ProbeSettings>} */
+/** @type {Readonly<import("./types-analysis.js").ProbeSettings>} */
 const probe = Object.freeze({ l2: 1, standardize: true, folds: 5, skipPosition0: true });
 
-/** @type {Readonly<import("./types.js").DecomposeSettings>} */
+/** @type {Readonly<import("./types-analysis.js").DecomposeSettings>} */
 const decompose = Object.freeze({ k: 5, threshold: 0.1 });
 
 /** `feature` has to be given. @type {Readonly<import("./types.js").DirectionSettings>} */
@@ -188,8 +188,43 @@ const spliced = Object.freeze({
   ablateSkipped: true,
 });
 
+/**
+ * Week 7's toy model. `values` null: "normal" for "relu-hidden", "uniform" for "relu-output".
+ * @type {Readonly<import("./types.js").ToyTrainSettings>}
+ */
+const toyTrain = Object.freeze({
+  model: "relu-hidden",
+  nFeatures: 5,
+  nHidden: 2,
+  probabilities: Object.freeze([0.1]),
+  importanceDecay: 1,
+  values: null,
+  batchSize: 1000,
+  steps: 500,
+  lr: 0.01,
+  seed: 0,
+  evalRows: 100_000,
+  weights: null,
+  batches: null,
+});
+
+/** One feature and three, as in week 7. @type {Readonly<import("./types.js").InterferenceSettings>} */
+const interference = Object.freeze({ sizes: Object.freeze([1, 3]) });
+
+/** `instance` has to be given. @type {Readonly<import("./types.js").ToySampleSettings>} */
+const toySample = Object.freeze({ instance: null, model: "relu-output", probability: null, values: null, rows: 20_000, seed: 0 });
+
+/** @type {Readonly<import("./types.js").WorldSettings>} */
+const world = Object.freeze({
+  nFeatures: 20, dIn: 10, probability: 0.05, correlation: 0, meanMagnitude: 1, stdMagnitude: 0, orthogonalize: 200, rows: 20_000, seed: 0,
+});
+
+/** @type {Readonly<import("./types.js").MatchSettings>} */
+const matchFeatures = Object.freeze({ foundActs: null, truthActs: null, signed: false });
+
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
   openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
   coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches,
+  toyTrain, interference, toySample, world, matchFeatures,
 });

@@ -5,10 +5,10 @@ import { LabError } from "./errors.js";
 const FRACTIONS = new Set([
   "temperature", "topP", "frequencyPenalty", "lr", "l1", "beta1", "beta2", "eps", "strength",
   "k", "topkThresholdLr", "jumpreluInitThreshold", "jumpreluBandwidth", "jumpreluTanhScale", "jumpreluTargetL0", "preActLossCoefficient", "auxKCoefficient",
-  "lrEnd", "gradientClip", "resampleScale", "heldOut", "threshold", "minFrequency", "l2",
+  "lrEnd", "gradientClip", "resampleScale", "heldOut", "threshold", "minFrequency", "l2", "importanceDecay", "probability", "correlation", "meanMagnitude", "stdMagnitude",
 ]);
 /** Options without a default value that are numbers when they are given. */
-const OPTIONAL_NUMBERS = new Set(["topK", "topP", "maxTokens", "dIn", "dOut", "dSae", "feature", "lrEnd", "gradientClip", "contextSize"]);
+const OPTIONAL_NUMBERS = new Set(["topK", "topP", "maxTokens", "dIn", "dOut", "dSae", "feature", "lrEnd", "gradientClip", "contextSize", "probability"]);
 
 /**
  * Merges a caller's options over a method's defaults, once, at the boundary: behind it nothing checks names

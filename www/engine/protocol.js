@@ -45,6 +45,12 @@ export const METHODS = new Map([
   ["direction", { checkpoint: false }],
   ["quality", { checkpoint: true }],
   ["spliced", { checkpoint: true }],
+  ["toyTrain", { checkpoint: true }],
+  ["toyReconstruct", { checkpoint: true }],
+  ["toyInterference", { checkpoint: true }],
+  ["toySample", { checkpoint: true }],
+  ["toyWorld", { checkpoint: true }],
+  ["matchFeatures", { checkpoint: true }],
 ]);
 
 /** Methods whose answer is the `id` of something new on the device, which somebody has to release. */

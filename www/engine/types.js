@@ -267,84 +267,6 @@
  */
 
 /**
- * @typedef {object} CoactivationSettings
- * @property {number} minFrequency   only features above zero on more than this fraction of the rows; at most 4096 of them
- * @property {number} pairs          how many pairs to name, at either end
- * @property {boolean} skipPosition0
- * @property {number} matrixUpTo     the whole matrix is given for at most so many features
- *
- * Pearson's correlation over all rows, as np.corrcoef. `together` is the fraction of rows on which both are above zero.
- * @typedef {{a: number, b: number, correlation: number, together: number}} Pair  a < b
- *
- * `active` features are active often enough; `constant` of them are the same on every row and left out; `features` are the others, ascending.
- * @typedef {{rows: number, active: number, constant: number, features: Uint32Array, pairs: Pair[], lowest: Pair[], matrix: Tensor | null}} Coactivation
- */
-
-/**
- * @typedef {{features: Uint32Array | readonly number[] | null, skipPosition0: boolean}} FeatureActsSettings
- *
- * Columns of the encoded data set, [rows, features]; `rows` are the rows' numbers in it.
- * @typedef {{data: Float32Array, shape: number[], features: Uint32Array, rows: Uint32Array}} FeatureActs
- */
-
-/**
- * @typedef {{k: number}} PerTokenSettings
- *
- * The strongest features of each row, [rows, k]; one whose value is 0 is not active. `active` counts those above zero on each row, `meanActive`
- * is its mean, `total` how many features the SAE has; `max` is the largest activation of all, null where nothing is active.
- * @typedef {{features: Uint32Array, values: Float32Array, shape: number[], active: Uint32Array, max: {row: number, feature: number, value: number} | null,
- *   total: number, meanActive: number}} PerToken
- */
-
-/**
- * @typedef {{k: number}} MatchingSettings
- *
- * For each feature of the second SAE the k features of the first whose decoder rows point most in its direction: [dSae of the second, k], the
- * nearest first. `best` is the first cosine of each, `histogram` is of those.
- * @typedef {{features: Uint32Array, cosines: Float32Array, shape: number[], best: Float32Array, histogram: {edges: number[], counts: number[]}}} Matching
- */
-
-/**
- * @typedef {object} ConceptsSettings
- * @property {number} k
- * @property {"token" | "text"} per   what is told apart: rows, or texts by the largest activation in each
- * @property {number} minFrequency    only features above zero on more than this fraction of all of them
- * @property {boolean} skipPosition0
- *
- * `auroc`: how often a positive row (or text) has more of the feature than a negative one, ties counting half. Means and frequencies are over all
- * rows (or texts) of a side.
- * @typedef {{feature: number, auroc: number, meanPositive: number, meanNegative: number, frequencyPositive: number, frequencyNegative: number,
- *   max: number}} ConceptFeature
- * @typedef {{features: ConceptFeature[], positives: number, negatives: number, judged: number}} Concepts  `judged` features are active often enough
- */
-
-/**
- * @typedef {{skipPosition0: boolean}} ContrastSettings
- *
- * `accuracyAlong`: the fraction of rows on their own side of the middle between the means, along the vector; `aurocAlong` takes all thresholds at once.
- * @typedef {{vector: Float32Array, norm: number, accuracyAlong: number, aurocAlong: number, positives: number, negatives: number}} Contrast
- *
- * @typedef {object} ProbeSettings
- * @property {number} l2              weight of the penalty, 1 / C in scikit-learn
- * @property {boolean} standardize    fit on dimensions of mean 0 and standard deviation 1
- * @property {number} folds           parts of the texts that are left out in turn; 0 for none
- * @property {boolean} skipPosition0
- *
- * A row x is positive where ⟨vector, x⟩ + bias > 0, x as it was collected. `accuracy` is of the rows it was fitted to; `heldOut` of rows whose text was
- * left out, `folds` has it for each fold; null and empty where a side has a single text.
- * @typedef {{vector: Float32Array, bias: number, norm: number, accuracy: number, heldOut: number | null, folds: Float64Array, positives: number,
- *   negatives: number}} Probe
- */
-
-/**
- * @typedef {{k: number, threshold: number}} DecomposeSettings
- *
- * `active` features are above the threshold when the vector itself is encoded, `features` the largest of them; `error` is the squared error of what the
- * SAE makes of it, `norm` the vector's length; `cosines` are the decoder rows that point most in its direction.
- * @typedef {{active: number, features: {feature: number, value: number}[], error: number, norm: number, cosines: {feature: number, cosine: number}[]}} Decomposition
- */
-
-/**
  * A published SAE, as listSaes() knows it. `bytes` is about the size of its weights; `unavailable` says why it cannot be
  * loaded here, and is null for those that can.
  * @typedef {{id: string, release: string, model: string, hook: string, architecture: string, dIn: number, dSae: number, bytes: number, baseUrl: string,
@@ -407,6 +329,76 @@
  * @typedef {{sequences: number, positions: number, predictions: number, ceClean: number, ceSae: number, ceZero: number, ceMean: number, deltaCe: number,
  *   lossRecovered: number | null, lossRecoveredMean: number | null, klSae: number, klZero: number, klMean: number, klScore: number | null, klScoreMean: number | null,
  *   hook: string, outHook: string, center: boolean, prependBos: boolean}} Spliced
+ */
+
+/**
+ * @typedef {"relu-hidden" | "relu-output"} ToyModelName
+ * @typedef {"normal" | "uniform"} ToyValues  N(0, 1), or U(0, 1)
+ *
+ * @typedef {object} ToyTrainSettings
+ * @property {ToyModelName} model
+ * @property {number} nFeatures
+ * @property {number} nHidden
+ * @property {readonly number[]} probabilities  how often a feature is not 0; one instance is trained for each
+ * @property {number} importanceDecay  feature i counts importanceDecay^i in the loss
+ * @property {ToyValues | null} values
+ * @property {number} batchSize
+ * @property {number} steps
+ * @property {number} lr
+ * @property {number} seed  an instance depends on it and on its place in the list, not on the others
+ * @property {number} evalRows  rows of the fresh sample for `finalLoss`
+ * @property {readonly Record<string, TensorLike>[] | null} weights  to start from, one object for each instance
+ * @property {readonly TensorLike[] | null} batches  instead of random ones, [steps, batchSize, nFeatures] for each instance
+ *
+ * W_enc [nHidden, nFeatures] or W of the same shape, W_dec [nFeatures, nHidden] (of a tied model Wᵀ), b_enc [nHidden], b_dec [nFeatures].
+ * @typedef {{W_dec: Tensor, b_dec: Tensor, W_enc?: Tensor, b_enc?: Tensor, W?: Tensor}} ToyWeights
+ *
+ * @typedef {object} ToyInstance
+ * @property {number} probability
+ * @property {Float32Array} losses   before each step, on its batch
+ * @property {ToyWeights} weights
+ * @property {number} finalLoss      on a fresh sample
+ * @property {number} zeroLoss       of predicting 0, exactly
+ * @property {number} pcaLoss        of the best affine map through nHidden dimensions, exactly
+ * @property {number[]} norms        length of each row of W_dec
+ * @property {number[]} dimensionality  ‖W_i‖² / Σ_j (Ŵ_i · W_j)² of these rows: 1 for a feature alone, ½ in a pair, ⅖ in a pentagon
+ * @typedef {{instances: ToyInstance[], model: ToyModelName, seed: number}} ToyTrained
+ *
+ * @typedef {{sizes: readonly number[]}} InterferenceSettings
+ * @typedef {{features: number[], input: number[], output: number[], error: number, additive: number}} InterferenceExample
+ * @typedef {{size: number, example: InterferenceExample, subsets: number, mean: number, min: number, max: number, additive: number}} Interference
+ *
+ * @typedef {{instance: Pick<ToyInstance, "weights"> & {probability?: number} | null, model: ToyModelName, probability: number | null,
+ *   values: ToyValues | null, rows: number, seed: number}} ToySampleSettings
+ */
+
+/**
+ * @typedef {object} WorldSettings
+ * @property {number} nFeatures
+ * @property {number} dIn
+ * @property {number} probability   how often each feature fires
+ * @property {number} correlation   a feature fires where a normal variable is high; these correlate so much, every two of them
+ * @property {number} meanMagnitude  a feature that fires has the magnitude relu(N(mean, std²))
+ * @property {number} stdMagnitude
+ * @property {number} orthogonalize  steps that push random directions apart, SAELens's 200; 0 for none
+ * @property {number} rows
+ * @property {number} seed
+ *
+ * @typedef {object} MatchSettings
+ * @property {import("./acts.js").DeviceArray | TensorLike | null} foundActs  [rows, n], as sae.encode gives them
+ * @property {import("./acts.js").DeviceArray | TensorLike | null} truthActs  [rows, m]
+ * @property {boolean} signed  pair by cosine instead of |cosine|: for worlds with opposite directions
+ *
+ * `pairs` has as many entries as the smaller side has directions, in the order of the true ones. `latents` are SAELens's figures: each found
+ * feature against the nearest true one, the mean over all found.
+ * @typedef {{truth: number, found: number, cosine: number, f1?: number}} MatchedPair
+ * @typedef {object} Matching
+ * @property {number} mcc
+ * @property {number} meanMaxCosine  the mean over true directions of the largest cosine with any found one
+ * @property {number} uniqueness     how many true directions are the nearest of some found one, over how many were found
+ * @property {MatchedPair[]} pairs
+ * @property {number} [f1]           the mean of the pairs'
+ * @property {{precision: number, recall: number, f1: number, accuracy: number}} [latents]
  */
 
 export {};

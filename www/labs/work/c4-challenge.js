@@ -165,6 +165,6 @@ export function concludeConcept({ concept, features: [best], chance, texts }) {
   const test = best.heldOut ?? best.auroc;
   if (best.auroc <= chance + 0.02) return `${found}; with labels drawn by lot the best feature reaches ${decimals(2)(chance)} on the same ${texts} texts, so this is no find.`;
   if (test < 0.7) return `${found}: it does not hold on new pairs. A wider autoencoder or more text may have a better one.`;
-  const rare = best.frequencyPositive < 0.3 ? ` It fires on only ${percent(best.frequencyPositive)} of the rows with the concept: one part of it, a word perhaps.` : "";
+  const rare = best.frequencyPositive < 0.3 ? ` It fires on only ${percent(best.frequencyPositive)} of what has the concept: on one part of it, a word perhaps.` : "";
   return `${found}, where labels drawn by lot give ${decimals(2)(chance)}: a candidate. Now read its examples. ${concept.note}${rare}`;
 }

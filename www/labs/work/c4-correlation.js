@@ -1,7 +1,10 @@
 // @ts-check
 // Lab C.4, exercise 2: features that are active together.
 import { count, decimals, percent } from "../../ui/format.js";
-import { fixed } from "./bench.js";
+import { REPEATS, SOLUTION_PROMPTS, repeated } from "../texts/c4.js";
+import { fixed, residPost, watch } from "./bench.js";
+import { AUTOENCODER, makeSae } from "./c4-sae.js";
+import { SOLUTION_TRAINING, trainSae } from "./c4-training.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Sae} Sae */
@@ -27,6 +30,39 @@ export async function correlate({ lab, signal }, sae, acts, options) {
   const all = await lab.analysis.coactivation(sae, acts, settings);
   const withoutPosition0 = await lab.analysis.coactivation(sae, acts, { ...settings, skipPosition0: true });
   return { all, withoutPosition0, rows: acts.stats.rows, distinctRows: acts.stats.distinctRows, dSae: sae.config.dSae };
+}
+
+/** The whole exercise: `training` and `autoencoder` as in their own files, with the solutions' values. */
+export const EXERCISE = fixed({
+  prompts: SOLUTION_PROMPTS,
+  repeats: REPEATS,
+  layer: 6,
+  autoencoder: fixed({ ...AUTOENCODER, encoderBias: /** @type {"zeros" | "torch-linear"} */ ("torch-linear") }),
+  training: SOLUTION_TRAINING,
+  correlation: CORRELATION,
+});
+
+/**
+ * Collects, trains a fresh autoencoder and correlates its features. `sae` and `acts` are the caller's to dispose of.
+ *
+ * @param {Bench} bench
+ * @param {Partial<typeof EXERCISE>} [options]
+ * @returns {Promise<{correlated: Correlated, trained: import("./c4-training.js").Trained, sae: Sae, acts: Acts, texts: string[]}>}
+ */
+export async function correlationExercise(bench, options) {
+  const { prompts, repeats, layer, autoencoder, training, correlation } = { ...EXERCISE, ...options };
+  const texts = repeated(prompts, repeats);
+  const acts = await bench.model.collect(texts, { hook: residPost(layer), ...watch(bench, "sequences") });
+  /** @type {Sae | null} */
+  let sae = null;
+  try {
+    sae = await makeSae(bench, autoencoder);
+    const trained = await trainSae(bench, sae, acts, training);
+    return { correlated: await correlate(bench, sae, acts, correlation), trained, sae, acts, texts };
+  } catch (error) {
+    await Promise.all([acts.dispose(), sae?.dispose()]);
+    throw error;
+  }
 }
 
 /** @param {Correlated} correlated */

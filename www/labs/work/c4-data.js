@@ -9,8 +9,9 @@ import { uniform } from "./random.js";
 /** @typedef {import("./bench.js").Acts} Acts */
 
 /**
- * `ids` are random sequences of the caller's own, instead of drawn ones. `randomBos` puts the BOS token in front of
- * each, as the prompts have it; the notebook does not.
+ * `position` is about the prompts; random sequences give all of their positions. `ids` are sequences of the caller's own, instead of drawn
+ * ones, and `randomBos` puts the BOS token in front of each, as the prompts have it and the notebook's random tokens do not: these two
+ * follow `position` as the prompts do.
  */
 export const DATA = fixed({
   prompts: SAMPLE_PROMPTS,
@@ -29,7 +30,8 @@ export const DATA = fixed({
 
 /**
  * `prompts` are the rows of the prompts alone, `all` those with the random sequences behind them (the same handle where
- * there are none). Texts of `all` from number `promptCount` on are random sequences.
+ * there are none). Texts of `all` from number `promptCount` on, and those below 0, are random sequences; `ids` are those
+ * drawn here; none where the engine draws (for positions other than all).
  *
  * @typedef {{prompts: Acts, all: Acts, texts: readonly string[], ids: number[][], promptCount: number, hook: string, layer: number, settings: typeof DATA,
  *   handles: Acts[]}} Data
@@ -71,27 +73,20 @@ export async function collectData(bench, options) {
   const ids = (settings.ids ?? drawSequences({ count: randomCount, length: randomLength, minId, maxId, seed })).map((sequence) => [...sequence]);
   const hook = residPost(layer);
   const collect = { hook, position, prependBos, center, seed };
-  const prompts = await model.collect(texts, { ...collect, ...watch(bench, "sequences") });
+  const prompts = await model.collect(texts, { ...collect, signal: bench.signal });
   if (ids.length === 0) return { prompts, all: prompts, texts, ids, promptCount: texts.length, hook, layer, settings, handles: [prompts] };
   const sequences = randomBos ? ids.map((sequence) => [model.config.bos, ...sequence]) : ids;
   try {
-    const all = await collectBoth(bench, texts, sequences, collect);
-    return { prompts, all, texts, ids, promptCount: texts.length, hook, layer, settings, handles: [prompts, all] };
+    const drawnByEngine = position !== "all" && settings.ids === null && !randomBos;
+    const all = await (drawnByEngine
+      ? model.collect(texts, { ...collect, randomSequences: { count: randomCount, length: randomLength, minId, maxId }, ...watch(bench, "sequences") })
+      : model.collect([...texts, ...sequences], { ...collect, ...watch(bench, "sequences") }));
+    return { prompts, all, texts, ids: drawnByEngine ? [] : ids, promptCount: texts.length, hook, layer, settings, handles: [prompts, all] };
   } catch (error) {
     await prompts.dispose();
     throw error;
   }
 }
-
-/**
- * Texts and sequences of ids in one set.
- *
- * @param {Bench} bench
- * @param {readonly string[]} texts
- * @param {readonly (readonly number[])[]} sequences
- * @param {Partial<import("../../engine/types.js").CollectSettings>} collect
- */
-const collectBoth = (bench, texts, sequences, collect) => bench.model.collect([...texts, ...sequences], { ...collect, ...watch(bench, "sequences") });
 
 /**
  * How long the rows of each origin are: prompts (with BOS) and random tokens (in the notebook without) are two

@@ -1,16 +1,16 @@
 // @ts-check
 // Lab C.4, exercise 3: autoencoders of an early and a late layer, and what each finds at the end of some prompts.
-import { count, decimals, number, percent, rough } from "../../ui/format.js";
+import { count, number, percent, rough } from "../../ui/format.js";
 import { REPEATS, SOLUTION_PROMPTS, TEST_PROMPTS, repeated } from "../texts/c4.js";
 import { fixed, residPost, using, watch } from "./bench.js";
 import { AUTOENCODER, makeSae } from "./c4-sae.js";
-import { SOLUTION_TRAINING, trainSae } from "./c4-training.js";
+import { SOLUTION_TRAINING, explains, trainSae } from "./c4-training.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Sae} Sae */
 /** @typedef {import("./bench.js").Figures} Figures */
 
-/** `weightsOf` and `orderOf` feed the start and the order of layer number n of the list; `trained` are finished weights, which are not trained further. */
+/** `weightsOf` and `orderOf` feed the start and the order of entry number n of `layers`. */
 export const LAYERS = fixed({
   layers: Object.freeze([2, 10]),
   prompts: SOLUTION_PROMPTS,
@@ -123,7 +123,7 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
 /** @param {readonly Omit<LayerResult, "sae">[]} results */
 export function concludeLayers(results) {
   if (results.length < 2) return "One layer shows no difference: choose two.";
-  const listed = results.map(({ layer, averageActive, quality }) => `layer ${layer} has ${rough(averageActive)} active features and explains ${decimals(3)(quality.all.evPerDimension ?? 0)} of the variance`);
+  const listed = results.map(({ layer, averageActive, quality }) => `layer ${layer} has ${rough(averageActive)} active features a row and ${explains(quality.all.evPerDimension)}`);
   const norms = results.map(({ meanNorm }) => meanNorm);
   const grows = Math.max(...norms) / Math.min(...norms);
   const said = [`${listed.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];

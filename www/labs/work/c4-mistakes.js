@@ -1,11 +1,11 @@
 // @ts-check
 // Lab C.4, common mistakes 1 and 2, to be made: too little data, and the wrong weight on sparsity.
-import { count, counted, decimals, exact, rough } from "../../ui/format.js";
+import { count, counted, exact, rough } from "../../ui/format.js";
 import { SAMPLE_PROMPTS, TEST_PROMPTS, TOO_FEW_PROMPTS } from "../texts/c4.js";
 import { fixed, residPost, using } from "./bench.js";
 import { AUTOENCODER, makeSae } from "./c4-sae.js";
 import { SWEEP, sparsitySweep } from "./c4-sweep.js";
-import { SOLUTION_TRAINING, TRAINING, judge, trainSae } from "./c4-training.js";
+import { SOLUTION_TRAINING, TRAINING, explains, judge, trainSae } from "./c4-training.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Figures} Figures */
@@ -57,8 +57,9 @@ export async function tooLittleData(bench, options) {
 export function concludeLittleData({ few, many }) {
   const relative = (/** @type {DataSize} */ { train, elsewhere }) => elsewhere.meanMse / Math.max(train.meanMse, 1e-12);
   const gain = few.elsewhere.meanMse / many.elsewhere.meanMse;
-  const ev = (/** @type {Figures} */ figures) => (figures.evPerDimension === null ? "–" : decimals(2)(figures.evPerDimension));
-  const of = (/** @type {DataSize} */ size) => `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) the error on texts it has not seen is ${rough(relative(size))} times that on its own, and ${ev(size.elsewhere)} of their variance is explained`;
+  const times = (/** @type {number} */ x) => (x > 1000 ? "more than a thousand" : rough(x));
+  const of = (/** @type {DataSize} */ size) =>
+    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it errs ${times(relative(size))} times as much on texts it has not seen as on its own, and there it ${explains(size.elsewhere.evPerDimension)}`;
   const said = [`${of(few)}; ${of(many)}.`.replace(/^./, (letter) => letter.toUpperCase())];
   said.push(
     gain > 1.1
@@ -99,6 +100,9 @@ export function concludeBalance({ rows, dSae }) {
           : `At 1.0 ${active} features are active, against ${rough(weak.nActive)} at ${exact(weak.coefficient)}: fewer, but far from none.`,
     );
   }
-  if (strong !== one) said.push(strong.nActive < 1 ? `At ${exact(strong.coefficient)} the autoencoder is silent (${rough(strong.nActive)} active) and explains ${decimals(2)(Math.max(0, strong.ev ?? 0))} of the variance.` : `At ${exact(strong.coefficient)} ${rough(strong.nActive)} are active, with ${decimals(2)(strong.ev ?? 0)} of the variance explained.`);
+  if (strong !== one) {
+    const active = strong.nActive < 1 ? `the autoencoder is silent (${rough(strong.nActive)} active)` : `${rough(strong.nActive)} features are active`;
+    said.push(`At ${exact(strong.coefficient)} ${active}, and it ${explains(strong.ev)}.`);
+  }
   return said.join(" ");
 }

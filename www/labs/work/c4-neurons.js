@@ -25,6 +25,9 @@ export function spread(w) {
   return { participation: squares ** 2 / fourths, cosine: Math.abs(w[dimension]) / Math.sqrt(squares), dimension };
 }
 
+/** Enough for a mean that is right to a percent or two. */
+const RANDOM_DIRECTIONS = 512;
+
 export const NEURONS = fixed({ features: /** @type {readonly number[] | null} */ (null), seed: 0 });
 
 /**
@@ -32,7 +35,7 @@ export const NEURONS = fixed({ features: /** @type {readonly number[] | null} */
  * @typedef {{features: FeatureSpread[], random: Spread[], dIn: number, meanParticipation: number, meanCosine: number, randomParticipation: number, randomCosine: number}} Neurons
  * @param {Sae} sae
  * @param {Partial<typeof NEURONS>} [options]  the features to look at; all of them where none are named
- * @returns {Promise<Neurons>}  `random` are as many random directions
+ * @returns {Promise<Neurons>}  `random` are directions drawn at random, at most 512
  */
 export async function featuresAndNeurons(sae, options) {
   const { features, seed } = { ...NEURONS, ...options };
@@ -41,8 +44,8 @@ export async function featuresAndNeurons(sae, options) {
   const wanted = features ?? Array.from({ length: dSae }, (_, n) => n);
   const row = (/** @type {Float32Array} */ data, /** @type {number} */ n) => data.subarray(n * dIn, (n + 1) * dIn);
   const found = wanted.map((feature) => ({ feature, ...spread(row(W_dec.data, feature)) }));
-  const drawn = normals(found.length * dIn, seed);
-  const random = found.map((_, n) => spread(row(drawn, n)));
+  const drawn = normals(Math.min(found.length, RANDOM_DIRECTIONS) * dIn, seed);
+  const random = found.slice(0, RANDOM_DIRECTIONS).map((_, n) => spread(row(drawn, n)));
   const mean = (/** @type {readonly Spread[]} */ list, /** @type {"participation" | "cosine"} */ key) => list.reduce((sum, one) => sum + one[key], 0) / list.length;
   return {
     features: found,

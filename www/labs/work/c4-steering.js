@@ -61,13 +61,13 @@ export async function steer({ model, signal, progress }, sae, features, options)
   const step = () => progress?.(++done, of, "texts");
   const first = await model.generate(prompt, greedy);
   step();
-  const baseline = { text: prompt + first.text, newIds: [...first.newIds] };
+  const baseline = { text: first.text, newIds: [...first.newIds] };
   /** @param {import("../../engine/types.js").Steer} how @returns {Promise<Continued & {same: number}>} */
   const along = async (how) => {
     const { text, newIds } = await model.generate(prompt, { ...greedy, stopAtEos: false, steer: [how] });
     step();
     const differs = newIds.findIndex((id, i) => id !== baseline.newIds[i]);
-    return { text: prompt + text, newIds: [...newIds], same: differs < 0 ? newIds.length : differs };
+    return { text, newIds: [...newIds], same: differs < 0 ? newIds.length : differs };
   };
   /** @type {Steered[]} */
   const steered = [];

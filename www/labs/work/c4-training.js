@@ -84,8 +84,14 @@ export async function judge({ lab, signal }, sae, acts) {
   return { all, withoutPosition0, deadLatents };
 }
 
+/** An explained variance in a sentence, after "it". @param {number | null} ev */
+export function explains(ev) {
+  if (ev === null) return "has nothing to explain, since all rows are the same";
+  return ev < 0 ? "reconstructs worse than the rows' mean alone would" : `explains ${decimals(ev > 0.995 ? 4 : 2)(ev)} of the variance`;
+}
+
 /** @param {Trained} trained */
-export function concludeTraining({ history, final, rows, distinctRows, dSae, l1, lambda, epochs, quality }) {
+export function concludeTraining({ history, final, distinctRows, dSae, l1, lambda, epochs, quality }) {
   const first = history.recon[0];
   const fell = first / final.recon;
   const said = [
@@ -103,7 +109,8 @@ export function concludeTraining({ history, final, rows, distinctRows, dSae, l1,
   const { all, withoutPosition0: later, deadLatents } = quality;
   if (all.evPerDimension !== null && later?.evPerDimension != null) {
     const apart = all.evPerDimension - later.evPerDimension;
-    said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${Math.abs(apart) > 0.01 ? `, but ${decimals(3)(later.evPerDimension)} without position 0` : ", with position 0 and without"}${distinctRows < 10 * dSae ? `, of the ${count(distinctRows)} distinct ${distinctRows === rows ? "rows" : `of ${count(rows)} rows`} that it was trained on: that is memory, not yet knowledge` : ""}.`);
+    const memory = distinctRows < 10 * dSae ? `, all on rows that it was trained on, ${count(distinctRows)} of them distinct: that is memory, not yet knowledge` : "";
+    said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${Math.abs(apart) > 0.01 ? `, ${decimals(3)(later.evPerDimension)} without position 0` : ", with position 0 and without"}${memory}.`);
   }
   if (deadLatents > dSae / 10) said.push(`${count(deadLatents)} features never fire on these rows.`);
   return said.join(" ");
