@@ -88,7 +88,7 @@ export function sparsity(step) {
   return {
     uses: [STEPS.features],
     promise: "Run counts the features above zero at each position.",
-    body: [h("div", { class: "side-by-side" }, titles.map((title, i) => h("div", {}, title, printed[i].element))), plot],
+    body: [h("div", { class: "side-by-side pair" }, titles.map((title, i) => h("div", {}, title, printed[i].element))), plot],
     fields: () => [],
     async run({ use }) {
       return { value: use(STEPS.features) };

@@ -5,7 +5,7 @@ import "../../ui/bar-plot.js";
 import "../../ui/token-strip.js";
 import { BarPlot } from "../../ui/bar-plot.js";
 import { make } from "../../ui/dom.js";
-import { counted, norm, number, rough, visible } from "../../ui/format.js";
+import { counted, norm, rough, visible } from "../../ui/format.js";
 import { TokenStrip } from "../../ui/token-strip.js";
 import { LANDMARK_TEXT } from "../texts/chapter9.js";
 import { length, row } from "../work/rows.js";
@@ -98,7 +98,7 @@ export function activations(step) {
       shown = value;
       printed.show([`Activation shape: [1, ${value.activations.shape.join(", ")}]`, "  (batch, sequence_length, d_model)", `Hook: ${hookName(session, value.hook)}`]);
       const labels = written(session, value).map((token) => visible(token));
-      const rules = [{ y: value.median, label: "median after position 0" }];
+      const rules = [{ y: value.median, label: "median" }];
       plot.show({ name: "activation-norms", caption: "How long the vector of each position is", yLabel: "length", labels, values: value.norms, rules, table: normTable });
     },
     conclusion({ norms, median: middle, activations: { shape } }) {
@@ -109,7 +109,7 @@ export function activations(step) {
         `${counted(shape[0], "vector")} of ${shape[1]} numbers; their median length after position 0 is ${norm(middle)}. ` +
         (times > 2
           ? `Position 0 is ${rough(times)} times as long and holds ${share.toFixed(0)} % of all squared length: what is averaged over positions is mostly about it.`
-          : `Position 0 has length ${norm(norms[0])}, ${number(times)} times that: in this model it stands out little. In GPT-2 small it is some thirty times as long as the others.`)
+          : `Position 0 has length ${norm(norms[0])}, ${rough(times)} times that: in this model it stands out little. In GPT-2 small it is some thirty times as long as the others.`)
       );
     },
     provenance: (value, values) => provenance(session, value, values),

@@ -58,19 +58,19 @@ export function texts(step) {
   const peaks = () => ({
     caption: "Where on each text",
     columns: [
-      { key: "feature", label: "feature" },
-      { key: "text", label: "text", kind: "prose" },
+      { key: "text", label: "text" },
+      ...(shown?.notebook ? /** @type {const} */ ([{ key: "feature", label: "feature" }]) : []),
       { key: "all", label: "activation", kind: "number" },
-      { key: "token", label: "token", kind: "token" },
+      { key: "token", label: "on", kind: "token" },
       { key: "position", label: "position", kind: "number", format: String },
       { key: "rest", label: "without pos. 0", kind: "number" },
-      { key: "restToken", label: "token", kind: "token" },
+      { key: "restToken", label: "on", kind: "token" },
     ],
     rows: [shown?.tested, shown?.notebook].flatMap((tested) =>
       (tested?.rows ?? []).map(({ text, all, withoutPosition0: rest }) => {
         const found = all.activation > 0,
           later = (rest?.activation ?? 0) > 0;
-        return { feature: `#${tested?.feature}`, text, all: all.activation, token: found ? all.token : "", position: found ? all.position : null, rest: rest?.activation ?? null, restToken: later ? rest?.token : "" };
+        return { feature: `#${tested?.feature}`, text: inline(text, 44), all: all.activation, token: found ? all.token : "", position: found ? all.position : null, rest: rest?.activation ?? null, restToken: later ? rest?.token : "" };
       }),
     ),
   });
