@@ -109,7 +109,7 @@ export function steering(step) {
       { name: "prompt", label: "Prompt", kind: "lines", value: STEERING.prompt, rows: 2, wide: true },
       featureField(session),
       { name: "strength", label: "Strength", kind: "slider", value: STEERING.strength, min: -1000, max: 1000, slide: [-50, 50], hint: "times the decoder's row" },
-      { name: "times", label: "Second strength", kind: "number", value: 3, min: -100, max: 100, hint: "times the largest activation" },
+      { name: "times", label: "Second strength", kind: "number", value: 2, min: -100, max: 100, hint: "times the largest activation" },
       { name: "temperature", label: "Temperature", kind: "number", value: STEERING.temperature, above: 0, max: 5 },
       { name: "samples", label: "Samples", kind: "integer", value: STEERING.samples, min: 1, max: 10 },
       seedField({ value: session.usable(STEPS.setup)?.value.seed ?? SEED, hint: "of the first sample; the next take the next" }),

@@ -29,6 +29,7 @@ import { written } from "./text.js";
 export function topFeatures(step) {
   const { session } = step;
   const printed = printedBox();
+  printed.element.classList.add("unbounded");
   const list = h("div", { class: "token-features", role: "group", "aria-label": "Strongest features of each token; choose one" });
   const figure = make(LabFigure);
   /** @type {PerToken | null} */ let shown = null;

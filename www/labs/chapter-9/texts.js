@@ -38,9 +38,9 @@ export function texts(step) {
   function bars({ feature, rows }, title) {
     const activations = rows.map(value);
     const { notebook, scaled } = barLengths(activations);
-    const box = (/** @type {string} */ name, /** @type {number[]} */ lengths, /** @type {boolean} */ open) => {
+    const box = (/** @type {string} */ name, /** @type {number[]} */ lengths) => {
       const printed = printedBox();
-      if (open) printed.element.classList.add("unbounded");
+      printed.element.classList.add("unbounded");
       printed.show([
         `Testing feature #${feature}:`,
         "",
@@ -50,7 +50,7 @@ export function texts(step) {
     };
     return [
       h("h4", {}, title),
-      h("div", { class: "side-by-side" }, box(`The notebook's bars: ${BARS.perUnit} characters for each unit, without a bound`, notebook, true), box(`Scaled: ${BARS.width} characters for the largest`, scaled, false)),
+      h("div", { class: "side-by-side" }, box(`The notebook's bars: ${BARS.perUnit} characters for each unit, without a bound`, notebook), box(`Scaled: ${BARS.width} characters for the largest`, scaled)),
     ];
   }
 

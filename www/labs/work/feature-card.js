@@ -67,6 +67,6 @@ export function concludeFacts({ feature, rows, active, max, examples, raises, ed
   const strong = counts.slice(counts.length / 2).reduce((sum, n) => sum + n, 0);
   return (
     `It is active on ${((100 * active) / rows).toFixed(1)} % of ${rows} tokens, up to ${max.toFixed(2)}; ${times > 1 ? `${times} of its ${examples.length} strongest places hold “${visible(token)}”` : `its ${examples.length} strongest places hold different tokens`}. ` +
-    `Its direction raises “${visible(raises[0]?.token ?? "")}” most. ${strong < 5 ? `Only ${strong} ${strong === 1 ? "token reaches" : "tokens reach"} half its range (${edges[counts.length / 2].toFixed(2)}): too few to say what it means.` : "Before you name it, read the places that were drawn at random too: they are weaker, and there are more of them."}`
+    `Its direction raises “${visible(raises[0]?.token ?? "")}” most. ${strong < 5 ? `Only ${strong} ${strong === 1 ? "token reaches" : "tokens reach"} half its range (${edges[counts.length / 2].toFixed(2)}): too few to say what it means.` : "Before you name it, read the places that were drawn at random too."}`
   );
 }
