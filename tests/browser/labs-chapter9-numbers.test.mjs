@@ -182,7 +182,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
     assert.ok(heldOut.some(({ auroc }) => auroc >= 0.9));
     assert.equal(checked.at(-1).accepted, false);
     assert.match(checked.at(-1).words, /0 to 767/);
-  });
+  }, false);
 
   cell("exercise 3: sparsity against reconstruction", async ({ lab, note }) => {
     const theirs = exercises["3"];
