@@ -39,15 +39,16 @@ export async function featureFacts(bench, sae, options) {
 }
 
 /**
- * The logits that the feature's decoder row adds by itself, as W_dec[i] @ W_U with the final layer norm's weights folded in: what the
- * unembedding makes of the row, less what it makes of nothing. The layer norm's division, which depends on the text, is left out.
+ * The logits that the feature's decoder row adds by itself, TransformerLens's W_dec[i] @ W_U: what the unembedding makes of the row without its
+ * mean, less what it makes of nothing. The final layer norm's weights are in it; its division, which depends on the text, is left out.
  * @param {Bench} bench @param {Sae} sae @param {{feature: number, k: number}} options
  */
 export async function logitEffects({ model }, sae, { feature, k }) {
   const { dModel, nLayers, bos } = model.config;
   const { data: row } = await sae.direction({ feature, kind: "decoder" });
   if (row.length !== dModel || nLayers === 0) return { raises: [], lowers: [] };
-  const replace = { data: Float32Array.from({ length: 2 * dModel }, (_, i) => (i < dModel ? 0 : row[i - dModel])), shape: [2, dModel] };
+  const middle = mean(row);
+  const replace = { data: Float32Array.from({ length: 2 * dModel }, (_, i) => (i < dModel ? 0 : row[i - dModel] - middle)), shape: [2, dModel] };
   const run = await model.run([bos, bos], { edits: [{ hook: "ln_final.hook_normalized", replace }], logits: "all", center: true, topK: model.config.dVocab });
   const names = new Map((run.top ?? []).map(({ id, token }) => [id, token]));
   const { data, shape } = /** @type {import("../../engine/types.js").Tensor} */ (run.logits);
