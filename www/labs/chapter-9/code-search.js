@@ -20,7 +20,7 @@ import { asLines, conventionsOf, linesOf, loadedOf, provenance, READING, site, S
 /** @typedef {import("../../ui/step.js").Definition} Definition */
 /** @typedef {import("../../ui/session.js").Session} Session */
 /** @typedef {import("./steps.js").Loaded} Loaded */
-/** @typedef {import("../../engine/types.js").Concepts} Concepts */
+/** @typedef {import("../../engine/types-analysis.js").Concepts} Concepts */
 /** @typedef {{hook: string, name: string, ranked: Concepts, ofText: {feature: number, value: number}[], counts: {code: number, prose: number}}} Value `ofText`: the strongest on the cell's own text */
 
 /** @param {LabStep} step @returns {Definition} */
@@ -37,11 +37,11 @@ export function codeSearch(step) {
     sortable: true,
     columns: [
       { key: "feature", label: "feature" },
-      { key: "auroc", label: "pairs ranked rightly", kind: "number", format: percent },
-      { key: "meanPositive", label: "mean, code", kind: "number", format: decimals(3) },
-      { key: "meanNegative", label: "mean, prose", kind: "number", format: decimals(3) },
-      { key: "frequencyPositive", label: "texts, code", kind: "number", format: percent },
-      { key: "frequencyNegative", label: "texts, prose", kind: "number", format: percent },
+      { key: "auroc", label: "pairs right", kind: "number", format: percent },
+      { key: "meanPositive", label: "mean code", kind: "number", format: decimals(3) },
+      { key: "meanNegative", label: "prose", kind: "number", format: decimals(3) },
+      { key: "frequencyPositive", label: "texts code", kind: "number", format: percent },
+      { key: "frequencyNegative", label: "prose", kind: "number", format: percent },
     ],
     rows: (shown?.ranked.features ?? []).map(({ feature, auroc, meanPositive, meanNegative, frequencyPositive, frequencyNegative }) => ({ feature, auroc, meanPositive, meanNegative, frequencyPositive, frequencyNegative })),
     choose: { key: "feature", label: ({ feature }) => `#${feature}`, chosen: session.feature, on: ({ feature }) => session.selectFeature(Number(feature)) },

@@ -1,14 +1,10 @@
 // @ts-check
 // Cells 7 and 8: the text's features, and how few of them are active.
 
-import "../../ui/data-table.js";
-import "../../ui/figure.js";
-import "../../ui/token-strip.js";
-import { DataTable } from "../../ui/data-table.js";
+import "../../ui/bar-plot.js";
+import { BarPlot } from "../../ui/bar-plot.js";
 import { h, make } from "../../ui/dom.js";
-import { LabFigure } from "../../ui/figure.js";
-import { count, number, percent } from "../../ui/format.js";
-import { TokenStrip } from "../../ui/token-strip.js";
+import { count, number, percent, visible } from "../../ui/format.js";
 import { concludeSparsity, sparsity as sparsityOf } from "../work/extract.js";
 import { encoded, from } from "../work/rows.js";
 import { printedBox } from "../shared/printed.js";
@@ -74,9 +70,7 @@ export function sparsity(step) {
   const { session } = step;
   const printed = [printedBox(), printedBox()];
   const titles = [h("h4", {}), h("h4", {})];
-  const strip = make(TokenStrip),
-    table = make(DataTable),
-    figure = make(LabFigure);
+  const plot = make(BarPlot);
   /** @type {Features | null} */ let shown = null;
 
   /** @returns {import("../../ui/data-table.js").Table} */
@@ -94,7 +88,7 @@ export function sparsity(step) {
   return {
     uses: [STEPS.features],
     promise: "Run counts the features above zero at each position.",
-    body: [h("div", { class: "side-by-side" }, titles.map((title, i) => h("div", {}, title, printed[i].element))), strip, figure],
+    body: [h("div", { class: "side-by-side pair" }, titles.map((title, i) => h("div", {}, title, printed[i].element))), plot],
     fields: () => [],
     async run({ use }) {
       return { value: use(STEPS.features) };
@@ -112,9 +106,8 @@ export function sparsity(step) {
         titles[i].textContent = title;
         printed[i].show(lines(found));
       });
-      strip.show({ label: "Active features of each token", tokens: value.tokens, raw: value.raw, ids: value.ids, showRaw: conventionsOf(session).values.tokens === "raw", values: value.sparsity.active, valueName: "active features" });
-      table.show(activeTable());
-      figure.show({ name: "active-features", caption: "Active features, position by position", body: [table], table: activeTable });
+      const labels = written(session, value).map((token) => visible(token));
+      plot.show({ name: "active-features", caption: "Active features of each position", yLabel: "active features", labels, values: value.sparsity.active, table: activeTable });
     },
     conclusion: (value) => concludeSparsity(value),
     provenance: (value) => provenance(session, value, value.values),

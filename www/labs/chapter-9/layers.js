@@ -70,8 +70,8 @@ export function layers(step) {
       caption: "Two layers, the same settings",
       columns: [
         { key: "what", label: "figure" },
-        { key: "a", label: shown ? hookName(session, shown.a.hook) : "first", kind: "number", format },
-        { key: "b", label: shown ? hookName(session, shown.b.hook) : "second", kind: "number", format },
+        { key: "a", label: shown ? `block ${shown.a.layer}` : "first", kind: "number", format },
+        { key: "b", label: shown ? `block ${shown.b.layer}` : "second", kind: "number", format },
       ],
       rows: quantities.map(({ label, of }) => ({ what: label, a: shown ? of(figuresOf(session, shown.a), shown.a) : null, b: shown ? of(figuresOf(session, shown.b), shown.b) : null })),
     };
@@ -91,7 +91,7 @@ export function layers(step) {
   });
 
   return {
-    uses: [STEPS.setup],
+    uses: [],
     conventions: READING,
     promise: "Run trains one autoencoder on each layer, with the same settings, and compares the two.",
     body: [printed.element, figure, plot, matchFigure],

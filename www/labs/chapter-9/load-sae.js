@@ -13,7 +13,7 @@ import { SAMPLE_PROMPTS } from "../texts/c4.js";
 import { printedBox } from "../shared/printed.js";
 import { seedField } from "./setup.js";
 import * as snippets from "./snippets.js";
-import { conventionsOf, HOOK, hookName, READING, STEPS } from "./steps.js";
+import { conventionsOf, HOOK, hookName, READING } from "./steps.js";
 
 /** @typedef {import("./steps.js").Loaded} Loaded */
 /** @typedef {import("./steps.js").Listed} Listed */
@@ -99,7 +99,7 @@ export function loadSae(step) {
   }
 
   return {
-    uses: [STEPS.setup],
+    uses: [],
     get conventions() {
       return trains() ? READING : [];
     },

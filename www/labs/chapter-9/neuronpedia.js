@@ -1,12 +1,15 @@
 // @ts-check
 // Cell 15: the feature's page on Neuronpedia where there is one, and a card of the lab's own in any case.
 
+import "../../ui/bar-plot.js";
 import "../../ui/feature-card.js";
 import "../../ui/figure.js";
+import { BarPlot } from "../../ui/bar-plot.js";
 import { fill, h, make } from "../../ui/dom.js";
 import { FeatureCard } from "../../ui/feature-card.js";
 import { LabFigure } from "../../ui/figure.js";
 import { count, counted, decimals, number, percent, visible } from "../../ui/format.js";
+import { alike, following } from "../../ui/steps/examples.js";
 import { tokenNodes } from "../../ui/token-text.js";
 import { concludeFacts, featureFacts } from "../work/feature-card.js";
 import { featurePage, neuronpediaUrl } from "../work/neuronpedia.js";
@@ -26,9 +29,11 @@ export function neuronpedia(step) {
   const printed = printedBox(),
     link = h("p", { class: "fact", "data-part": "neuronpedia" });
   const card = make(FeatureCard),
-    logits = h("div", { class: "side-by-side" }),
-    bars = h("ol", { class: "card-bars" }),
+    logits = h("div", { class: "side-by-side pair" }),
+    plot = make(BarPlot),
     list = h("ol", { class: "examples" }),
+    sampled = h("ol", { class: "examples" }),
+    sampledTitle = h("h4", {}, "Places drawn at random from all where it is active"),
     figure = make(LabFigure);
   /** @type {Value | null} */ let shown = null;
   followFeature(step);
@@ -51,7 +56,7 @@ export function neuronpedia(step) {
     needs: () => (step.settings.values().feature === null ? [STEPS["load-sae"], STEPS["most-active"]] : [STEPS["load-sae"]]),
     conventions: [...READING, "skipPosition0"],
     promise: "Run looks for the feature's page and makes a card of it here.",
-    body: [printed.element, link, card, h("h4", {}, "How strong it is where it is active"), bars, logits, figure],
+    body: [printed.element, link, card, plot, logits, figure, sampledTitle, sampled],
     fields: () => [featureField(session)],
 
     async run({ lab, model, signal, progress, values, use }) {
@@ -66,42 +71,19 @@ export function neuronpedia(step) {
       shown = value;
       const { feature, page, facts } = value;
       printed.show([`Explore feature #${feature} on Neuronpedia:`, page.url ?? `no page. The notebook would print ${neuronpediaUrl(feature)}, which is a feature of another autoencoder.`]);
-      fill(link, page.url ? [h("a", { href: page.url, target: "_blank", rel: "noopener noreferrer" }, `Feature ${feature} on Neuronpedia`), " opens a page of another site. "] : null, page.why);
+      fill(link, page.url ? [h("a", { href: page.url, target: "_blank", rel: "noopener noreferrer" }, `Feature ${feature} on Neuronpedia`), " opens a page of another site."] : `There is no page: this autoencoder is not among the published ones. Under the same number, #${feature}, each autoencoder has another feature.`);
       card.show(feature, [
         ["active on", `${count(facts.active)} of ${counted(facts.rows, "token")} (${percent(facts.active / facts.rows)})`],
         ["largest", number(facts.max)],
         ["mean when active", number(facts.mean)],
         ["texts", `${facts.texts.length}, position 0 ${conventionsOf(session).values.skipPosition0 ? "left out" : "counted"}`],
       ]);
-      const most = Math.max(...facts.counts, 1);
-      fill(
-        bars,
-        facts.active
-          ? facts.counts.map((n, i) => {
-              const bar = h("meter", { min: 0, max: most, value: n, "aria-label": `${n} tokens` });
-              return h("li", {}, h("span", {}, `${number(facts.edges[i])} to ${number(facts.edges[i + 1])}`), bar, h("span", { class: "share" }, count(n)));
-            })
-          : h("li", {}, "active nowhere here"),
-      );
+      plot.hidden = facts.active === 0;
+      if (facts.active) plot.show({ name: `feature-${feature}-histogram`, caption: "How strong it is where it is active", xLabel: "activation", yLabel: "tokens", edges: facts.edges, values: facts.counts });
       fill(logits, effects("Tokens that its direction makes likelier", facts.raises), effects("… and less likely", facts.lowers));
-      fill(
-        list,
-        facts.examples.map((example) =>
-          h(
-            "li",
-            {},
-            h("span", { class: "example-value" }, decimals(3)(example.activation)),
-            h(
-              "span",
-              { class: "example-text" },
-              example.before.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
-              h("mark", {}, tokenNodes(example.token)),
-              example.after.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
-              h("span", { class: "hint" }, `position ${example.position}`),
-            ),
-          ),
-        ),
-      );
+      fill(list, alike(facts.examples).slice(0, 10).map(placeOf));
+      fill(sampled, alike(facts.sampled).map(placeOf));
+      sampledTitle.hidden = sampled.hidden = facts.sampled.length === 0;
       figure.show({ name: `feature-${feature}-card`, caption: "Where it is strongest", body: [list], table });
     },
 
@@ -110,6 +92,25 @@ export function neuronpedia(step) {
     code: (values) => ({ javascript: snippets.cardJs(values, session.feature), python: snippets.cardPy(values, session.feature) }),
   };
 }
+
+/** Places with one beginning, which the model cannot tell apart, as one line. @param {import("../../ui/types.js").Example[]} group */
+const placeOf = (group) => {
+  const [example] = group;
+  return h(
+    "li",
+    {},
+    h("span", { class: "example-value" }, decimals(3)(example.activation)),
+    h(
+      "span",
+      { class: "example-text" },
+      example.before.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
+      h("mark", {}, tokenNodes(example.token)),
+      following(group).map((token) => h("span", { class: "piece" }, tokenNodes(token))),
+      group.length > 1 ? h("span", { class: "example-times" }, ` × ${count(group.length)}`) : null,
+      h("span", { class: "hint" }, `position ${example.position}`),
+    ),
+  );
+};
 
 /** @param {string} title @param {{token: string, logit: number}[]} tokens */
 const effects = (title, tokens) =>

@@ -57,7 +57,7 @@ export function reconstruction(step) {
     uses: [STEPS["load-sae"]],
     conventions: READING,
     promise: "Run encodes and decodes the text's vectors and measures what is lost.",
-    body: [h("div", { class: "side-by-side" }, panels.map(({ title, printed }) => h("div", {}, title, printed.element))), figure],
+    body: [h("div", { class: "side-by-side pair" }, panels.map(({ title, printed }) => h("div", {}, title, printed.element))), figure],
     fields: () => [{ name: "texts", label: "Text, or several, one a line", kind: "lines", value: asLines([RECONSTRUCTION_TEXT]), rows: 2, wide: true }],
 
     async run({ lab, model, signal, progress, values, use }) {

@@ -30,6 +30,9 @@ import { featureField, followFeature, provenance, READING, site, STEPS } from ".
  * @typedef {{hook: string, name: string, feature: number, samples: Samples, ways: Way[], largest: number, times: number, strength: number, bias: boolean}} Value
  */
 
+/** So many tokens of each distribution are kept that all of the table's are among them. */
+const KEPT = 1000;
+
 /** @param {Record<string, any>} values @returns {import("../../engine/types.js").DirectionKind} */
 const kindOf = ({ bias }) => (bias ? "decode-one-hot-unit" : "decoder");
 
@@ -52,20 +55,22 @@ export function steering(step) {
   const lengthTable = () => ({
     caption: "How much is added",
     columns: [
-      { key: "way", label: "what is added" },
-      { key: "added", label: "its length", kind: "number" },
+      { key: "way", label: "added" },
+      { key: "added", label: "length", kind: "number" },
       { key: "share", label: "of a usual vector", kind: "number", format: percent },
-      { key: "kl", label: "KL of the next token", kind: "number" },
+      { key: "kl", label: "KL, next token", kind: "number" },
       { key: "changed", label: "texts changed", kind: "number", format: String },
     ],
-    rows: (shown?.ways ?? []).slice(1).map((way, i) => ({ way: way.note, added: way.added, share: way.added / (shown?.samples.norms.residual || 1), kl: way.next?.kl ?? null, changed: differing(shown?.ways ?? [], i + 1) })),
+    rows: (shown?.ways ?? []).slice(1).map((way, i) => ({ way: way.label, added: way.added, share: way.added / (shown?.samples.norms.residual || 1), kl: way.next?.kl ?? null, changed: differing(shown?.ways ?? [], i + 1) })),
   });
 
   /** @returns {import("../../ui/data-table.js").Table} */
   const nextTable = () => {
     const ways = (shown?.ways ?? []).filter((way) => way.next);
     const first = ways[0]?.next;
-    const named = new Map(ways.flatMap((way) => [...(way.next?.shifts ?? []), ...(way.next?.plain ?? []), ...(way.next?.steered ?? [])].map(({ id, token }) => [id, token])));
+    // the likeliest of each, and those that are moved most
+    const chosen = [...(first?.plain.slice(0, 7) ?? []), ...ways.flatMap((way) => [...(way.next?.steered.slice(0, 4) ?? []), ...(way.next?.shifts.slice(0, 4) ?? [])])];
+    const named = new Map(chosen.map(({ id, token }) => [id, token]));
     const plainOf = (/** @type {number} */ id) => first?.plain.find((t) => t.id === id)?.prob ?? ways.flatMap((way) => way.next?.shifts ?? []).find((t) => t.id === id)?.plain ?? null;
     const steeredOf = (/** @type {Way} */ way, /** @type {number} */ id) => way.next?.steered.find((t) => t.id === id)?.prob ?? way.next?.shifts.find((t) => t.id === id)?.steered ?? null;
     return {
@@ -77,8 +82,7 @@ export function steering(step) {
       ],
       rows: [...named]
         .map(([id, token]) => ({ token, plain: plainOf(id), ...Object.fromEntries(ways.map((way, i) => [`w${i}`, steeredOf(way, id)])) }))
-        .toSorted((a, b) => (b.plain ?? 0) - (a.plain ?? 0))
-        .slice(0, 15),
+        .toSorted((a, b) => (b.plain ?? 0) - (a.plain ?? 0)),
     };
   };
 
@@ -96,7 +100,7 @@ export function steering(step) {
     conventions: [...READING, "bias"],
     promise: "Run writes the prompt's continuation plain and steered, three samples each and the greedy one, from the same seeds.",
     body: [
-      h("div", { class: "side-by-side" }, h("div", {}, h("h4", {}, "Cell 13 as it is written"), broken.element, why), h("div", {}, h("h4", {}, "With the text taken as it is"), works.element)),
+      h("div", { class: "side-by-side pair" }, h("div", {}, h("h4", {}, "Cell 13 as it is written"), broken.element, why), h("div", {}, h("h4", {}, "With the text taken as it is"), works.element)),
       sampleFigure,
       lengthFigure,
       nextFigure,
@@ -105,7 +109,7 @@ export function steering(step) {
       { name: "prompt", label: "Prompt", kind: "lines", value: STEERING.prompt, rows: 2, wide: true },
       featureField(session),
       { name: "strength", label: "Strength", kind: "slider", value: STEERING.strength, min: -1000, max: 1000, slide: [-50, 50], hint: "times the decoder's row" },
-      { name: "times", label: "Second strength", kind: "number", value: 3, min: -100, max: 100, hint: "times the largest activation" },
+      { name: "times", label: "Second strength", kind: "number", value: 2, min: -100, max: 100, hint: "times the largest activation" },
       { name: "temperature", label: "Temperature", kind: "number", value: STEERING.temperature, above: 0, max: 5 },
       { name: "samples", label: "Samples", kind: "integer", value: STEERING.samples, min: 1, max: 10 },
       seedField({ value: session.usable(STEPS.setup)?.value.seed ?? SEED, hint: "of the first sample; the next take the next" }),
@@ -130,7 +134,7 @@ export function steering(step) {
           note: `${direction === "decoder" ? "the decoder's row" : "the decoded feature, length 1"} × ${exact(strength)}, as in the notebook`,
           texts: [...first.steered, first.greedy.steered],
           added: first.norms.added,
-          next: await nextTokens(bench, sae, { ...options, strength }),
+          next: await nextTokens(bench, sae, { ...options, strength, k: KEPT }),
         },
       ];
       if (largest > 0) {
@@ -144,7 +148,7 @@ export function steering(step) {
           note: `the row × ${exact(times)} × its largest activation, ${number(largest)}`,
           texts: [...made.texts, made.greedy],
           added: Math.abs(scale) * first.norms.direction,
-          next: await nextTokens(bench, sae, { ...options, strength: scale }),
+          next: await nextTokens(bench, sae, { ...options, strength: scale, k: KEPT }),
         });
       }
       /** @type {Value} */ const value = { hook: loaded.hook, name: loaded.name, feature, samples: first, ways, largest, times, strength, bias: values.bias };

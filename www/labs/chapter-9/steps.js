@@ -79,9 +79,7 @@ export function featureField(session) {
 
 /** Lets a step's feature follow what is chosen on the page. @param {import("../../ui/step.js").LabStep} step */
 export function followFeature(step) {
-  step.session.addEventListener("feature", () => {
-    if (step.session.feature !== null) step.settings?.set("feature", step.session.feature);
-  });
+  step.session.addEventListener("feature", () => step.settings?.set("feature", step.session.feature));
 }
 
 /** Texts of a setting, one a line; \n stands for a line break within one. @param {string} lines @returns {string[]} */

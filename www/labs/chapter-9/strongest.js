@@ -29,6 +29,7 @@ import { written } from "./text.js";
 export function topFeatures(step) {
   const { session } = step;
   const printed = printedBox();
+  printed.element.classList.add("unbounded");
   const list = h("div", { class: "token-features", role: "group", "aria-label": "Strongest features of each token; choose one" });
   const figure = make(LabFigure);
   /** @type {PerToken | null} */ let shown = null;
@@ -119,7 +120,7 @@ export function topFeatures(step) {
 /** @param {LabStep} step @returns {Definition} */
 export function mostActive(step) {
   const { session } = step;
-  const panels = [0, 1].map(() => ({ title: h("h4", {}), printed: printedBox(), words: h("p", { class: "fact" }), button: h("button", { type: "button", class: "quiet-button" }) }));
+  const panels = [0, 1].map(() => ({ feature: /** @type {number | undefined} */ (undefined), title: h("h4", {}), printed: printedBox(), words: h("p", { class: "fact" }), button: h("button", { type: "button", class: "quiet-button" }) }));
   const table = make(DataTable),
     figure = make(LabFigure);
   /** @type {Strongest | null} */ let shown = null;
@@ -154,7 +155,7 @@ export function mostActive(step) {
     uses: [STEPS["load-sae"], STEPS.features],
     promise: "Run finds the largest activation, with position 0 and without, and tries the feature on other texts.",
     body: [
-      h("div", { class: "side-by-side" }, panels.map(({ title, printed, words, button }) => h("div", {}, title, printed.element, words, h("p", {}, button)))),
+      h("div", { class: "side-by-side pair" }, panels.map(({ title, printed, words, button }) => h("div", {}, title, printed.element, words, h("p", {}, button)))),
       figure,
     ],
     fields: () => [
@@ -207,7 +208,8 @@ export function mostActive(step) {
             : ["No feature is active."],
         );
         const profile = profiles.find(({ feature }) => feature === found?.feature);
-        words.textContent = profile ? concludeProfile(profile) : "";
+        words.textContent = i === 1 && found?.feature === panels[0].feature ? "The same feature: it does not owe its place to position 0." : profile ? concludeProfile(profile) : "";
+        panels[i].feature = found?.feature;
         button.hidden = !found;
         button.dataset.row = String(found?.feature);
         button.textContent = `Go on with #${found?.feature}`;

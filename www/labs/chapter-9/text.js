@@ -1,13 +1,11 @@
 // @ts-check
 // Cells 5 and 6: the tokens of a text, and the model's vectors at one place.
 
-import "../../ui/data-table.js";
-import "../../ui/figure.js";
+import "../../ui/bar-plot.js";
 import "../../ui/token-strip.js";
-import { DataTable } from "../../ui/data-table.js";
+import { BarPlot } from "../../ui/bar-plot.js";
 import { make } from "../../ui/dom.js";
-import { LabFigure } from "../../ui/figure.js";
-import { counted, norm, number, rough, visible } from "../../ui/format.js";
+import { counted, norm, rough, visible } from "../../ui/format.js";
 import { TokenStrip } from "../../ui/token-strip.js";
 import { LANDMARK_TEXT } from "../texts/chapter9.js";
 import { length, row } from "../work/rows.js";
@@ -65,8 +63,7 @@ export function tokens(step) {
 export function activations(step) {
   const { session } = step;
   const printed = printedBox();
-  const table = make(DataTable),
-    figure = make(LabFigure);
+  const plot = make(BarPlot);
   /** @type {Activations | null} */ let shown = null;
 
   /** @returns {import("../../ui/data-table.js").Table} */
@@ -85,7 +82,7 @@ export function activations(step) {
     uses: [STEPS["load-sae"], STEPS.tokens],
     conventions: READING,
     promise: "Run reads the residual stream at the autoencoder's place, one vector a token.",
-    body: [printed.element, figure],
+    body: [printed.element, plot],
     fields: () => [],
     async run({ model, values, use, signal }) {
       /** @type {Loaded} */ const loaded = use(STEPS["load-sae"]);
@@ -100,8 +97,9 @@ export function activations(step) {
     render(/** @type {Activations} */ value) {
       shown = value;
       printed.show([`Activation shape: [1, ${value.activations.shape.join(", ")}]`, "  (batch, sequence_length, d_model)", `Hook: ${hookName(session, value.hook)}`]);
-      table.show(normTable());
-      figure.show({ name: "activation-norms", caption: "How long the vectors are", body: [table], table: normTable });
+      const labels = written(session, value).map((token) => visible(token));
+      const rules = [{ y: value.median, label: "median" }];
+      plot.show({ name: "activation-norms", caption: "How long the vector of each position is", yLabel: "length", labels, values: value.norms, rules, table: normTable });
     },
     conclusion({ norms, median: middle, activations: { shape } }) {
       if (norms.length < 2) return "A single vector: write a longer text.";
@@ -111,7 +109,7 @@ export function activations(step) {
         `${counted(shape[0], "vector")} of ${shape[1]} numbers; their median length after position 0 is ${norm(middle)}. ` +
         (times > 2
           ? `Position 0 is ${rough(times)} times as long and holds ${share.toFixed(0)} % of all squared length: what is averaged over positions is mostly about it.`
-          : `Position 0 has length ${norm(norms[0])}, ${number(times)} times that: in this model it stands out little. In GPT-2 small it is some thirty times as long as the others.`)
+          : `Position 0 has length ${norm(norms[0])}, ${rough(times)} times that: in this model it stands out little. In GPT-2 small it is some thirty times as long as the others.`)
       );
     },
     provenance: (value, values) => provenance(session, value, values),

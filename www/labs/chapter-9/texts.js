@@ -38,9 +38,9 @@ export function texts(step) {
   function bars({ feature, rows }, title) {
     const activations = rows.map(value);
     const { notebook, scaled } = barLengths(activations);
-    const box = (/** @type {string} */ name, /** @type {number[]} */ lengths, /** @type {boolean} */ open) => {
+    const box = (/** @type {string} */ name, /** @type {number[]} */ lengths) => {
       const printed = printedBox();
-      if (open) printed.element.classList.add("unbounded");
+      printed.element.classList.add("unbounded");
       printed.show([
         `Testing feature #${feature}:`,
         "",
@@ -50,7 +50,7 @@ export function texts(step) {
     };
     return [
       h("h4", {}, title),
-      h("div", { class: "side-by-side" }, box(`The notebook's bars: ${BARS.perUnit} characters for each unit, without a bound`, notebook, true), box(`Scaled: ${BARS.width} characters for the largest`, scaled, false)),
+      h("div", { class: "side-by-side" }, box(`The notebook's bars: ${BARS.perUnit} characters for each unit, without a bound`, notebook), box(`Scaled: ${BARS.width} characters for the largest`, scaled)),
     ];
   }
 
@@ -58,19 +58,19 @@ export function texts(step) {
   const peaks = () => ({
     caption: "Where on each text",
     columns: [
-      { key: "feature", label: "feature" },
-      { key: "text", label: "text", kind: "prose" },
+      { key: "text", label: "text" },
+      ...(shown?.notebook ? /** @type {const} */ ([{ key: "feature", label: "feature" }]) : []),
       { key: "all", label: "activation", kind: "number" },
-      { key: "token", label: "token", kind: "token" },
+      { key: "token", label: "on", kind: "token" },
       { key: "position", label: "position", kind: "number", format: String },
       { key: "rest", label: "without pos. 0", kind: "number" },
-      { key: "restToken", label: "token", kind: "token" },
+      { key: "restToken", label: "on", kind: "token" },
     ],
     rows: [shown?.tested, shown?.notebook].flatMap((tested) =>
       (tested?.rows ?? []).map(({ text, all, withoutPosition0: rest }) => {
         const found = all.activation > 0,
           later = (rest?.activation ?? 0) > 0;
-        return { feature: `#${tested?.feature}`, text, all: all.activation, token: found ? all.token : "", position: found ? all.position : null, rest: rest?.activation ?? null, restToken: later ? rest?.token : "" };
+        return { feature: `#${tested?.feature}`, text: inline(text, 44), all: all.activation, token: found ? all.token : "", position: found ? all.position : null, rest: rest?.activation ?? null, restToken: later ? rest?.token : "" };
       }),
     ),
   });

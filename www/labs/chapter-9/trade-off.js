@@ -8,7 +8,7 @@ import "../../ui/scatter-plot.js";
 import { CurvePlot } from "../../ui/curve-plot.js";
 import { make } from "../../ui/dom.js";
 import { PageError } from "../../ui/errors.js";
-import { count, inline, number, percent } from "../../ui/format.js";
+import { count, decimals, inline, percent, rough } from "../../ui/format.js";
 import { ScatterPlot } from "../../ui/scatter-plot.js";
 import { TRADE_OFF_TEXTS } from "../texts/chapter9.js";
 import { rankCorrelation } from "../work/auroc.js";
@@ -27,6 +27,9 @@ import { asLines, conventionsOf, linesOf, loadedOf, provenance, READING, site, S
 /** @typedef {{text: string, all: Figures, withoutPosition0: Figures | null}} Measured */
 /** @typedef {{hook: string, name: string, measured: Measured[], levels: LevelPoint[], levelText: string}} Value */
 /** @typedef {{x: (number | null)[], y: (number | null)[], correlation: number | null, chance: number, n: number}} Relation */
+
+/** A share in a sentence, which may be below 0. @param {number} x */
+const share = (x) => percent(x).replace("-", "−");
 
 /** Active features and explained variance by the page's switches, and their rank correlation. @param {Session} session @param {Value} value @returns {Relation} */
 function relation(session, { measured }) {
@@ -94,7 +97,7 @@ export function tradeOff(step) {
       const where = conventionsOf(session).values.skipPosition0 ? "position 0 left out" : "all positions";
       printed.show([
         `${n} texts, ${where}, explained variance: ${evName()}`,
-        `Rank correlation of active features and explained variance: ${correlation === null ? "none" : correlation.toFixed(3)}`,
+        `Rank correlation of active features and explained variance: ${correlation === null ? "none" : decimals(3)(correlation)}`,
         `Without any relation it would lie between ±${chance.toFixed(2)} nineteen times in twenty.`,
       ]);
       scatter.show({
@@ -171,11 +174,11 @@ export function tradeOffExercise(session) {
       const gain = (last?.ev ?? 0) - (first?.ev ?? 0);
       const kept = Math.abs(gain) < 0.01 ? "none" : gain > 0 ? "more" : "less";
       const wrong = [
-        across !== measured ? `Over the texts the rank correlation is ${r.toFixed(2)}; with ${n} texts anything within ±${chance.toFixed(2)} is what chance gives.` : "",
-        within !== kept ? `Keeping ${number(first?.l0 ?? 0)} features explains ${percent(first?.ev ?? 0)}, keeping ${number(last?.l0 ?? 0)} explains ${percent(last?.ev ?? 0)}.` : "",
+        across !== measured ? `Over the texts the rank correlation is ${decimals(2)(r)}; with ${n} texts anything within ±${chance.toFixed(2)} is what chance gives.` : "",
+        within !== kept ? `Keeping ${rough(first?.l0 ?? 0)} features explains ${share(first?.ev ?? 0)}, keeping ${rough(last?.l0 ?? 0)} explains ${share(last?.ev ?? 0)}.` : "",
         why === "across" ? "Over texts two things change at once: how many features are active, and how hard the text is. Only within one text all else is equal." : "",
       ].filter(Boolean);
-      return wrong.length ? { right: false, message: wrong.join(" ") } : { right: true, message: `Over texts the rank correlation is ${r.toFixed(2)} (chance: ±${chance.toFixed(2)}); within one text, ${percent(first?.ev ?? 0)} rises to ${percent(last?.ev ?? 0)} as more features are kept.` };
+      return wrong.length ? { right: false, message: wrong.join(" ") } : { right: true, message: `Over texts the rank correlation is ${decimals(2)(r)} (chance: ±${chance.toFixed(2)}); within one text, ${share(first?.ev ?? 0)} rises to ${share(last?.ev ?? 0)} as more features are kept.` };
     },
     solve() {
       session.steps.get(STEPS["trade-off"])?.settings.reset();

@@ -28,6 +28,8 @@ export const WIDE = fixed({
   lrWarmUpSteps: 20,
   heldOut: 0.05,
   skipPosition0: true,
+  prependBos: true,
+  center: true,
   entryEvery: 20,
   seed: 0,
 });
@@ -67,7 +69,8 @@ export function concludeWide({ history, tokens, dSae, l1 }) {
   if (last === undefined) return "There was too little text for a single entry of the history: give more, or a smaller batch.";
   const ev = last.heldOut?.explainedVariance ?? null;
   const dense = last.nActive > 0.05 * dSae;
-  const said = [`After ${count(tokens)} tokens ${rough(last.nActive)} of ${count(dSae)} features are active on a row${ev === null ? "" : `, and ${decimals(3)(ev)} of the variance of text it was not trained on is explained`}.`];
+  const explained = ev === null ? "" : `, and ${decimals(3)(ev)} of the variance of text it was not trained on is explained`;
+  const said = [`After ${count(tokens)} tokens ${rough(last.nActive)} of ${count(dSae)} features are active on a row${explained}.`];
   if (dense) said.push(`That is dense for concepts: raise the coefficient above ${exact(l1)}, or train longer.`);
   if (last.dead > 0.5 * dSae) said.push(`${percent(last.dead / dSae)} of the features are dead: lower the coefficient, or choose a remedy for dead features.`);
   if (ev !== null && ev < 0.5) said.push("It explains little yet: more text or a smaller coefficient comes before any interpretation.");
@@ -80,6 +83,8 @@ export const SEARCH = fixed({
   k: 10,
   per: /** @type {"token" | "text"} */ ("text"),
   layer: 6,
+  prependBos: true,
+  center: true,
   skipPosition0: true,
   seed: 0,
 });
@@ -89,7 +94,7 @@ export const SEARCH = fixed({
  * looks good by luck alone, so two checks stand beside it: `heldOut`, the AUROC on pairs that the feature was not chosen on, and `chance`, the best
  * that any feature reaches when the labels are drawn by lot.
  *
- * @typedef {{feature: number, auroc: number, heldOut: number | null, meanPositive: number, meanNegative: number, frequencyPositive: number, frequencyNegative: number, max: number}} ConceptFeature
+ * @typedef {import("../../engine/types-analysis.js").ConceptFeature & {heldOut: number | null}} ConceptFeature
  * @typedef {{concept: Concept, features: ConceptFeature[], chance: number, texts: number}} ConceptResult
  * @param {Bench} bench
  * @param {Sae} sae
@@ -114,7 +119,7 @@ export async function findConcepts(bench, sae, options) {
  * @param {typeof SEARCH} settings
  * @returns {Promise<ConceptResult>}
  */
-async function findConcept(bench, sae, concept, { k, per, layer, skipPosition0, seed }) {
+async function findConcept(bench, sae, concept, { k, per, layer, prependBos, center, skipPosition0, seed }) {
   const { pairs } = concept;
   const next = uniform(seed);
   const order = permutation(pairs.length, next);
@@ -122,7 +127,7 @@ async function findConcept(bench, sae, concept, { k, per, layer, skipPosition0, 
   const [chosenOn, heldOut] = [Array.from(order.subarray(0, half)), Array.from(order.subarray(half))];
   const side = (/** @type {readonly number[]} */ which, /** @type {0 | 1} */ n) => which.map((pair) => pairs[pair][n]);
   const rank = async (/** @type {readonly string[]} */ positive, /** @type {readonly string[]} */ negative, /** @type {number} */ most) =>
-    ranked(bench, sae, positive, negative, { k: most, per, skipPosition0, layer });
+    ranked(bench, sae, positive, negative, { k: most, per, skipPosition0, layer, prependBos, center });
   const { features } = await rank(side(chosenOn, 0), side(chosenOn, 1), k);
   const dSae = sae.config.dSae;
   const elsewhere = heldOut.length === 0 ? [] : (await rank(side(heldOut, 0), side(heldOut, 1), dSae)).features;
@@ -144,12 +149,12 @@ async function findConcept(bench, sae, concept, { k, per, layer, skipPosition0, 
  * @param {Sae} sae
  * @param {readonly string[]} positive
  * @param {readonly string[]} negative
- * @param {{k: number, per: "token" | "text", skipPosition0: boolean, layer: number}} settings
+ * @param {{k: number, per: "token" | "text", skipPosition0: boolean, layer: number, prependBos: boolean, center: boolean}} settings
  */
-async function ranked({ lab, model, signal }, sae, positive, negative, { k, per, skipPosition0, layer }) {
+async function ranked({ lab, model, signal }, sae, positive, negative, { k, per, skipPosition0, layer, prependBos, center }) {
   const hook = residPost(layer);
-  return using(await model.collect(positive, { hook, signal }), async (yes) =>
-    using(await model.collect(negative, { hook, signal }), async (no) => lab.analysis.concepts(sae, yes, no, { k, per, skipPosition0, signal })),
+  return using(await model.collect(positive, { hook, prependBos, center, signal }), async (yes) =>
+    using(await model.collect(negative, { hook, prependBos, center, signal }), async (no) => lab.analysis.concepts(sae, yes, no, { k, per, skipPosition0, signal })),
   );
 }
 
@@ -161,7 +166,8 @@ export function concludeConcepts(results) {
 /** @param {ConceptResult} result */
 export function concludeConcept({ concept, features: [best], chance, texts }) {
   if (best === undefined) return `${concept.label}: no feature is active on these texts.`;
-  const found = `${concept.label}: F${best.feature} tells the texts apart with an AUROC of ${decimals(2)(best.auroc)}${best.heldOut === null ? "" : ` (${decimals(2)(best.heldOut)} on pairs it was not chosen on)`}`;
+  const elsewhere = best.heldOut === null ? "" : ` (${decimals(2)(best.heldOut)} on pairs it was not chosen on)`;
+  const found = `${concept.label}: F${best.feature} tells the texts apart with an AUROC of ${decimals(2)(best.auroc)}${elsewhere}`;
   const test = best.heldOut ?? best.auroc;
   if (best.auroc <= chance + 0.02) return `${found}; with labels drawn by lot the best feature reaches ${decimals(2)(chance)} on the same ${texts} texts, so this is no find.`;
   if (test < 0.7) return `${found}: it does not hold on new pairs. A wider autoencoder or more text may have a better one.`;

@@ -19,6 +19,8 @@ export const LAYERS = fixed({
   tied: AUTOENCODER.tied,
   expansion: AUTOENCODER.expansion,
   encoderBias: /** @type {"zeros" | "torch-linear"} */ ("torch-linear"),
+  prependBos: true,
+  center: true,
   seed: 0,
   epochs: SOLUTION_TRAINING.epochs,
   batchSize: SOLUTION_TRAINING.batchSize,
@@ -29,8 +31,9 @@ export const LAYERS = fixed({
 });
 
 /**
- * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: {feature: number, mean: number, frequency: number}[], topWithoutPosition0: {feature: number, mean: number, frequency: number}[],
- *   averageActive: number, recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
+ * @typedef {{feature: number, mean: number, frequency: number}} Active
+ * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: Active[], topWithoutPosition0: Active[], averageActive: number,
+ *   recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
  * @typedef {{name: string, prompt: string, token: string, layer: number, nActive: number, feature: number, value: number}} LastToken
  */
 
@@ -66,10 +69,10 @@ export async function layerSweep(bench, options = {}) {
  * @returns {Promise<LayerResult>}
  */
 async function layerSae(bench, layer, part, settings) {
-  const { layers, prompts, repeats, top, tied, expansion, encoderBias, seed, epochs, batchSize, lr, l1, weightsOf, orderOf } = settings;
+  const { layers, prompts, repeats, top, tied, expansion, encoderBias, prependBos, center, seed, epochs, batchSize, lr, l1, weightsOf, orderOf } = settings;
   const { lab, model, signal } = bench;
   const hook = residPost(layer);
-  return using(await model.collect(repeated(prompts, repeats), { hook, ...watch(bench, "sequences") }), async (acts) => {
+  return using(await model.collect(repeated(prompts, repeats), { hook, prependBos, center, ...watch(bench, "sequences") }), async (acts) => {
     const sae = await makeSae(bench, { tied, expansion, encoderBias, seed, weights: weightsOf?.(part) ?? null });
     try {
       const recipe = { epochs, batchSize, lr, l1, seed, order: orderOf?.(part) ?? null, share: { part, of: layers.length } };
@@ -92,17 +95,16 @@ async function layerSae(bench, layer, part, settings) {
  *
  * @param {Bench} bench
  * @param {readonly {layer: number, sae: Sae}[]} layers
- * @param {{prompts?: readonly {name: string, prompt: string}[]}} [options]
+ * @param {{prompts?: readonly {name: string, prompt: string}[], prependBos?: boolean, center?: boolean}} [options]
  * @returns {Promise<LastToken[]>}  prompt by prompt, and for each all layers
  */
-export async function comparePrompts({ model, signal }, layers, { prompts = TEST_PROMPTS } = {}) {
+export async function comparePrompts({ model, signal }, layers, { prompts = TEST_PROMPTS, prependBos = true, center = true } = {}) {
   /** @type {LastToken[][]} */
   const byLayer = [];
   for (const { layer, sae } of layers) {
     const texts = prompts.map(({ prompt }) => prompt);
     byLayer.push(
-      await using(await model.collect(texts, { hook: residPost(layer), position: "last", signal }), async (acts) => {
-        const { token } = await acts.rows();
+      await using(await model.collect(texts, { hook: residPost(layer), position: "last", prependBos, center, signal }), async (acts) => {
         const features = await using(await sae.encode(acts), (encoded) => encoded.read());
         const { dSae } = sae.config;
         return Promise.all(
@@ -110,8 +112,7 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
             const row = features.data.subarray(n * dSae, (n + 1) * dSae);
             const value = row.reduce((m, x) => Math.max(m, x), 0);
             const { tokens } = await model.tokenize(prompt);
-            if (tokens.length === 0 || token[n] === undefined) throw new Error(`no token in “${prompt}”`);
-            return { name, prompt, token: tokens[tokens.length - 1], layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
+            return { name, prompt, token: tokens[tokens.length - 1] ?? "", layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
           }),
         );
       }),
@@ -127,8 +128,17 @@ export function concludeLayers(results) {
   const norms = results.map(({ meanNorm }) => meanNorm);
   const grows = Math.max(...norms) / Math.min(...norms);
   const said = [`${listed.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
-  if (grows > 1.2) said.push(`The residual stream's mean norm differs by a factor of ${rough(grows)} (${results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ")}), so one coefficient weighs differently on each: compare at a coefficient scaled to the norm.`);
-  said.push("A feature number means nothing from one autoencoder to another: each numbers its own. Whether later features are more abstract does not follow from these counts; it takes their examples side by side.");
+  const at = results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ");
+  if (grows > 1.2) {
+    said.push(
+      `The residual stream's mean norm differs by a factor of ${rough(grows)} (${at}), so one coefficient weighs differently on each: ` +
+        "compare at a coefficient scaled to the norm.",
+    );
+  }
+  said.push(
+    "A feature number means nothing from one autoencoder to another: each numbers its own. " +
+      "Whether later features are more abstract does not follow from these counts; it takes their examples side by side.",
+  );
   return said.join(" ");
 }
 

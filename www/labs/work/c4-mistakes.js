@@ -22,6 +22,8 @@ export const LITTLE_DATA = fixed({
   batchSize: TRAINING.batchSize,
   lr: TRAINING.lr,
   l1: TRAINING.l1,
+  prependBos: true,
+  center: true,
   seed: 0,
 });
 
@@ -34,12 +36,12 @@ export const LITTLE_DATA = fixed({
  * @returns {Promise<{few: DataSize, many: DataSize}>}
  */
 export async function tooLittleData(bench, options) {
-  const { few, many, elsewhere, layer, tied, expansion, steps, batchSize, lr, l1, seed } = { ...LITTLE_DATA, ...options };
+  const { few, many, elsewhere, layer, tied, expansion, steps, batchSize, lr, l1, prependBos, center, seed } = { ...LITTLE_DATA, ...options };
   const { model, signal } = bench;
   const hook = residPost(layer);
-  return using(await model.collect(elsewhere, { hook, signal }), async (others) => {
+  return using(await model.collect(elsewhere, { hook, prependBos, center, signal }), async (others) => {
     const train = async (/** @type {"few" | "many"} */ name, /** @type {readonly string[]} */ prompts, /** @type {number} */ part) =>
-      using(await model.collect(prompts, { hook, signal }), async (acts) =>
+      using(await model.collect(prompts, { hook, prependBos, center, signal }), async (acts) =>
         using(await makeSae(bench, { tied, expansion, seed }), async (sae) => {
           const { rows, distinctRows } = acts.stats;
           // As many steps for both: the difference is then the data's alone.
@@ -59,13 +61,11 @@ export function concludeLittleData({ few, many }) {
   const gain = few.elsewhere.meanMse / many.elsewhere.meanMse;
   const times = (/** @type {number} */ x) => (x > 1000 ? "more than a thousand" : rough(x));
   const of = (/** @type {DataSize} */ size) =>
-    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it errs ${times(relative(size))} times as much on texts it has not seen as on its own, and there it ${explains(size.elsewhere.evPerDimension)}`;
+    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it errs ${times(relative(size))} times as much ` +
+    `on texts it has not seen as on its own, and there it ${explains(size.elsewhere.evPerDimension)}`;
   const said = [`${of(few)}; ${of(many)}.`.replace(/^./, (letter) => letter.toUpperCase())];
-  said.push(
-    gain > 1.1
-      ? `More data makes the error on new text ${rough(gain)} times smaller. ${relative(many) > 2 ? `But ${count(many.distinctRows)} rows are still few: it fits its own text far better than any other.` : ""}`.trim()
-      : "More data did not help on new text: with so few steps neither has learnt much; train longer.",
-  );
+  said.push(gain > 1.1 ? `More data makes the error on new text ${rough(gain)} times smaller.` : "More data did not help on new text: train longer, for what neither has learnt tells nothing.");
+  if (gain > 1.1 && relative(many) > 2) said.push(`But ${count(many.distinctRows)} rows are still few: it fits its own text far better than any other.`);
   return said.join(" ");
 }
 
@@ -102,7 +102,7 @@ export function concludeBalance({ rows, dSae }) {
   }
   if (strong !== one) {
     const active = strong.nActive < 1 ? `the autoencoder is silent (${rough(strong.nActive)} active)` : `${rough(strong.nActive)} features are active`;
-    said.push(`At ${exact(strong.coefficient)} ${active}, and it ${explains(strong.ev)}.`);
+    said.push(`At ${exact(strong.coefficient)}, ${active}, and it ${explains(strong.ev)}.`);
   }
   return said.join(" ");
 }

@@ -4,7 +4,7 @@
 import { fixed } from "./bench.js";
 import { examplesOf } from "./corpus-examples.js";
 import { WEEK7_TEXTS } from "../texts/week7.js";
-import { above, column } from "./rows.js";
+import { column } from "./rows.js";
 import { uniform } from "./random.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -35,7 +35,7 @@ export async function monosemanticity(bench, sae, acts, options) {
     feature,
     threshold,
     count: active.length,
-    rows: above(values, -Infinity),
+    rows: values.length,
     active,
     drawn,
     shown: drawn.slice(0, shown),

@@ -60,9 +60,9 @@ export function concludeProfile({ feature, texts, withBos, withoutBos, kind }) {
   const measured = `On ${texts} other texts feature #${feature} has a mean of ${written(first.mean)} at position 0 (active in ${first.active}), at most ${written(second.max)} at position 1 and ${written(later.max)} later`;
   switch (kind) {
     case "position":
-      return `${measured}. Without a BOS token it is ${written(withoutBos.first.mean)} at position 0, whatever word stands there: a feature of the position.`;
+      return `${measured}. Without a BOS token it is ${written(withoutBos.first.mean)} at position 0, whatever word stands there: where it is strong, it is a feature of the position.`;
     case "bos":
-      return `${measured}. Without a BOS token it falls to ${written(withoutBos.first.mean)} at position 0: it answers to the BOS token, and says nothing about the text.`;
+      return `${measured}. Without a BOS token it falls to ${written(withoutBos.first.mean)} at position 0: where it is strong, it answers to the BOS token and not to the text.`;
     case "start":
       return `${measured}; without a BOS token, at most ${written(withoutBos.first.max)} at position 0. It answers to how some texts begin (${second.active} of these ${texts}), not to what they are about.`;
     case "silent":

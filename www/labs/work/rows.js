@@ -1,6 +1,7 @@
 // @ts-check
 // Rows of numbers, read off the device and looked at.
 
+import { cancelled } from "../../engine/errors.js";
 import { using, watch } from "./bench.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -9,9 +10,9 @@ import { using, watch } from "./bench.js";
 /** @typedef {import("../../engine/types.js").Tensor} Tensor */
 /** @typedef {import("../../engine/types.js").TensorLike} TensorLike */
 
-/** Ends a loop of short calls where its caller has aborted. @param {Bench} bench */
+/** Ends a loop of short calls where its caller has aborted, as the calls themselves do: LAB-CANCELLED. @param {Bench} bench */
 export function check({ signal }) {
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw cancelled(signal.reason);
 }
 
 /** Features of rows, as numbers. @param {Sae} sae @param {Acts | TensorLike} rows @returns {Promise<Tensor>} [rows, dSae] */
