@@ -8,7 +8,7 @@ import { CurvePlot } from "../../ui/curve-plot.js";
 import { DataTable } from "../../ui/data-table.js";
 import { make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { count, decimals, number, percent } from "../../ui/format.js";
+import { count, decimals } from "../../ui/format.js";
 import { printedBox } from "../shared/printed.js";
 import { concludeTraining, finalFigures } from "../work/week7-training.js";
 import { benchOf } from "./fields.js";
@@ -99,12 +99,12 @@ export function curvesStep(step) {
       const written = concludeTraining({ training: { ...training, lines: [], steps: 0 }, final });
       const range = EVS.map(({ key }) => all[key]).filter((x) => x !== null);
       const low = rest ? Math.min(...EVS.map(({ key }) => rest[key] ?? 1)) : null;
-      return `${written} The four definitions lie between ${percent(Math.max(0, Math.min(...range)))} and ${percent(Math.max(...range))}${low === null ? "" : `, without position 0 down to ${percent(Math.max(0, low))}`}; all are of the rows it has learnt from, ${count(all.distinctRows)} distinct ones.`;
+      return `${written} The four definitions lie between ${write(Math.min(...range), 2)} and ${write(Math.max(...range), 2)}${low === null ? "" : `, without position 0 down to ${write(low, 2)}`}; all are of the rows it has learnt from, ${count(all.distinctRows)} distinct ones.`;
     },
     provenance: (/** @type {Value} */ { training }) => `${session.model?.name ?? "tiny"} · ${name(training.hook)} · seed ${training.seed}`,
     code: () => modelSnippets.final(),
   };
 }
 
-/** @param {number | null | undefined} ev */
-const write = (ev) => (ev === null || ev === undefined ? "none" : `${(100 * ev).toFixed(1)} %`);
+/** @param {number | null | undefined} ev @param {number} [decimals] */
+const write = (ev, decimals = 1) => (ev === null || ev === undefined ? "none" : `${(100 * ev).toFixed(decimals)} %`.replace("-", "−"));

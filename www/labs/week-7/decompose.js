@@ -60,7 +60,7 @@ export function decomposeStep(step) {
         { key: "active", label: `above ${shown?.threshold ?? 0.1}`, kind: "number", format: String },
         { key: "topShare", label: "listed hold", kind: "number", format: percent },
         { key: "share", label: "error/length²", kind: "number", format: percent },
-        { key: "best", label: "nearest decoder rows" },
+        { key: "best", label: "nearest row" },
       ],
       rows: (shown?.reads ?? []).map(({ title, made }) => ({
         what: title,
@@ -68,7 +68,7 @@ export function decomposeStep(step) {
         active: made.active,
         topShare: made.topShare,
         share: made.share,
-        best: made.cosines.slice(0, 2).map(({ feature, cosine }) => `F${feature} ${cosine.toFixed(2)}`).join(", "),
+        best: made.cosines.slice(0, 1).map(({ feature, cosine }) => `F${feature},\u00a0${two(cosine)}`).join(""),
       })),
     };
   };

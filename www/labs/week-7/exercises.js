@@ -59,7 +59,6 @@ export const causalFeature = (session) => ({
     const data = session.usable(STEPS.activations)?.value;
     const { lab, model } = session;
     if (!lab || !model || !trained || !data) return unknown(`There is no autoencoder yet: run step ${STEPS.train}.`);
-    if (data.index >= model.config.nLayers) return unknown("The autoencoder reads after the last block, where nothing can be steered: read another place and train again.");
     if (feature >= trained.dSae) return wrong(`The autoencoder has features 0 to ${trained.dSae - 1}.`);
     const text = session.steps.get(STEPS.steering)?.settings.values().text ?? "";
     const { prependBos, center, index } = data;

@@ -82,12 +82,11 @@ export function interpretationStep(step) {
     },
 
     conclusion(/** @type {Value} */ { rule, contrast }) {
-      const space = contrast.traits.find(({ name }) => name === "space");
       const first =
-        rule.rule === "space" && space
-          ? `That every example begins with a space says little: ${percent(space.base)} of all tokens here do.`
-          : rule.rule === "tokens"
-            ? "None of the notebook's three rules fits, so it can only list tokens."
+        rule.rule === "tokens"
+          ? "None of the notebook's three rules fits, so it can only list tokens."
+          : rule.rule === "space"
+            ? "The notebook's first rule fits; it does not ask how many of all tokens begin with a space."
             : "A rule of the notebook fits; whether it says anything depends on how common that is among all tokens.";
       return `${first} ${contrast.words} A reading becomes a finding only when it predicts something: write texts on which the feature should be active, and test.`;
     },

@@ -9,6 +9,9 @@ const js = (/** @type {unknown} */ value) => JSON.stringify(value);
 /** @param {Values} values */
 const feature = ({ feature }) => (feature === null || feature === undefined ? "top[0]" : String(feature));
 
+/** The module that the hook's vectors enter. @param {string} hook */
+const place = (hook) => (hook === "ln_final.hook_normalized" ? "model.lm_head" : `model.transformer.h[${/^blocks\.(\d+)/.exec(hook)?.[1] ?? 6}]`);
+
 export const featureSnippets = {
   /** @param {Values} values */
   frequent: ({ k }) => ({
@@ -103,7 +106,7 @@ def show():
 
 show()
 for keep_error in (True, False):
-    handle = model.transformer.h[${/^blocks\.(\d+)/.exec(hook)?.[1] ?? 6}].register_forward_pre_hook(edit(keep_error))   # what enters this block
+    handle = ${place(hook)}.register_forward_pre_hook(edit(keep_error))   # what enters here
     show()
     handle.remove()
 `,

@@ -94,14 +94,12 @@ export function steeringStep(step) {
     ],
 
     async run(context) {
-      const { model, use, values } = context;
+      const { use, values } = context;
       const { index } = use(STEPS.activations);
       const { sae } = use(STEPS.train);
       const { text, alpha, k, maxNewTokens, prependBos } = values;
       const center = values.view === "tl";
       if (!String(text).trim()) throw new PageError("LAB-BAD-SETTING", "The prompt is empty.", "Write a prompt, or reset it.");
-      if (index >= model.config.nLayers)
-        throw new PageError("LAB-BAD-SETTING", `The autoencoder was trained on hidden_states[${index}], which comes after the last block and cannot be changed on the way.`, "Read another place in the step of activations, and train again.");
       session.selectFeature(values.feature);
       const settings = { feature: values.feature, text, layer: index, alpha, k, prependBos, center, maxNewTokens };
       const bench = benchOf(context);

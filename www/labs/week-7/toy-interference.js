@@ -41,7 +41,7 @@ export function toyInterferenceStep(step) {
       { key: "beyond", label: "interference", kind: "number" },
     ],
     rows: shown.runs.flatMap((run, i) =>
-      shown.found[i].map(({ size, subsets, mean, min, max, additive }) => ({ model: run.key, size, subsets, mean, range: `${two(min)}–${two(max)}`, additive, beyond: mean - additive })),
+      shown.found[i].map(({ size, subsets, mean, min, max, additive }) => ({ model: run.key, size, subsets, mean, range: `${two(min)}\u00a0to\u00a0${two(max)}`, additive, beyond: mean - additive })),
     ),
   });
 

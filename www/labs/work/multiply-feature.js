@@ -73,7 +73,7 @@ export async function multiplyGreedy({ model, signal }, sae, options) {
 /** @param {number} layer @param {number} nLayers */
 function hookOf(layer, nLayers) {
   const entry = hfHook(layer, nLayers);
-  if (entry === null || entry.index === nLayers) throw new RangeError(`Entry ${layer} of hidden_states cannot be changed on the way: choose one from 0 to ${nLayers - 1}.`);
+  if (entry === null) throw new RangeError(`hidden_states has entries 0 to ${nLayers}, and −1 to −${nLayers + 1}; ${layer} is none of them.`);
   return entry.hook;
 }
 
