@@ -88,7 +88,7 @@ test("week 7, CPU: every switch changes a figure", WIDE, async ({ page, open, qu
   await opened({ page, open });
   await page.fill("#train [name=epochs]", "6");
   await page.fill("#capacity [name=epochs]", "2");
-  for (const name of ["load", "sae", "activations", "train", "curves", "top-features", "examples"]) await run(page, name);
+  for (const name of ["load", "sae", "activations", "train", "curves", "top-features", "examples", "steering"]) await run(page, name);
   const figures = async () => ({
     load: await text(page, "#load [data-part=result]"),
     sae: await text(page, "#sae [data-part=printed]"),
@@ -97,6 +97,7 @@ test("week 7, CPU: every switch changes a figure", WIDE, async ({ page, open, qu
     firstEv: await text(page, "#curves tbody tr"),
     top: await text(page, "#top-features [data-part=printed]"),
     examples: await text(page, "#examples [data-part=result]"),
+    steering: await text(page, "#steering [data-part=conclusion]"),
   });
   let before = await figures();
   const changed = async (name, label, where, what) => {
@@ -110,8 +111,9 @@ test("week 7, CPU: every switch changes a figure", WIDE, async ({ page, open, qu
   await changed("hookNames", "blocks.6.hook_resid_post", ["activations"], /blocks\.6\.hook_resid_pre/);
   await changed("ev", "per dimension", ["firstEv", "curves"], /per dimension/);
   await changed("l1Unit", "λ, of sums (SAELens)", ["sae"], /λ = 0\.00025/);
+  await changed("bias", "with the decoder's bias", ["steering"], /bias inside/);
   await changed("skipPosition0", "left out", ["top"]);
-  await changed("view", "TransformerLens", ["activations", "curves"], /Mean 0,/);
+  await changed("view", "TransformerLens", ["activations", "curves", "steering"], /Mean 0,/);
   await changed("prependBos", "in front", ["activations", "load"], /Shape: \[113, 96\]/);
   quiet();
 });

@@ -8,16 +8,18 @@ import { DataTable } from "../../ui/data-table.js";
 import { h, make } from "../../ui/dom.js";
 import { PageError } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
-import { count, exact, inline, number, percent, visible } from "../../ui/format.js";
+import { exact, inline, number, percent, visible } from "../../ui/format.js";
 import { TokenStrip } from "../../ui/token-strip.js";
 import { printedBox } from "../shared/printed.js";
+import { compareNext } from "../work/feature-steering.js";
 import { concludeMultiply, MULTIPLY, multiplyFeature, multiplyGreedy } from "../work/multiply-feature.js";
 import { benchOf, featureField, needsFeature } from "./fields.js";
 import { featureSnippets } from "./snippets-features.js";
 import { STEPS } from "./steps.js";
 
 /** @typedef {import("../work/multiply-feature.js").Multiplied} Multiplied */
-/** @typedef {{made: Multiplied, greedy: {plain: string, withError: string, withoutError: string}, atLast: {feature: number, value: number}[], center: boolean, prependBos: boolean}} Value */
+/** @typedef {import("../work/feature-steering.js").NextTokens} NextTokens */
+/** `pushed`: the feature's direction added instead, as long as the change at the last token. @typedef {{made: Multiplied, pushed: NextTokens, bias: boolean, greedy: {plain: string, withError: string, withoutError: string}, atLast: {feature: number, value: number}[], center: boolean, prependBos: boolean}} Value */
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function steeringStep(step) {
@@ -37,10 +39,10 @@ export function steeringStep(step) {
   /** The tokens that are among the first of any of the four lists. @returns {import("../../ui/data-table.js").Table} */
   const next = () => {
     const made = shown?.made;
-    /** @type {Map<number, {token: string, before: number, withError?: number, withoutError?: number, plain?: number}>} */ const rows = new Map();
-    const take = (/** @type {"withError" | "withoutError" | "reconstructionOnly"} */ from, /** @type {"withError" | "withoutError" | "plain"} */ key) => {
-      const known = new Map([...(made?.[from].plain ?? []), ...(made?.[from].shifts ?? [])].map((t) => [t.id, t]));
-      for (const { id, token, prob } of made?.[from].steered ?? []) {
+    /** @type {Map<number, {token: string, before: number, withError?: number, withoutError?: number, plain?: number, pushed?: number}>} */ const rows = new Map();
+    const take = (/** @type {NextTokens | undefined} */ from, /** @type {"withError" | "withoutError" | "plain" | "pushed"} */ key) => {
+      const known = new Map([...(from?.plain ?? []), ...(from?.shifts ?? [])].map((t) => [t.id, t]));
+      for (const { id, token, prob } of from?.steered ?? []) {
         const shift = known.get(id);
         const row = rows.get(id) ?? { token, before: shift && "plain" in shift ? shift.plain : shift && "prob" in shift ? shift.prob : NaN };
         row[key] = prob;
@@ -48,9 +50,10 @@ export function steeringStep(step) {
       }
     };
     for (const { id, token, prob } of made?.baseline ?? []) rows.set(id, { token, before: prob });
-    take("withError", "withError");
-    take("withoutError", "withoutError");
-    take("reconstructionOnly", "plain");
+    take(made?.withError, "withError");
+    take(made?.withoutError, "withoutError");
+    take(made?.reconstructionOnly, "plain");
+    take(shown?.pushed, "pushed");
     const format = (/** @type {number} */ x) => (Number.isFinite(x) ? percent(x) : "–");
     const number = /** @type {const} */ ("number");
     return {
@@ -61,6 +64,7 @@ export function steeringStep(step) {
         { key: "withError", label: `× ${exact(made?.alpha ?? 0)}, error kept`, kind: number, format },
         { key: "withoutError", label: `× ${exact(made?.alpha ?? 0)}, without`, kind: number, format },
         { key: "plain", label: "× 1, without", kind: number, format },
+        { key: "pushed", label: "added", kind: number, format },
       ],
       rows: [...rows.values()],
       sortable: true,
@@ -82,7 +86,7 @@ export function steeringStep(step) {
   return {
     uses,
     needs: needsFeature(step, uses, STEPS["top-features"]),
-    conventions: ["prependBos", "view"],
+    conventions: ["prependBos", "view", "bias"],
     promise: "Run shows what the model expects next, before and after the feature is multiplied.",
     body: [printed.element, strip, figure, h("div", { class: "side-by-side" }, h("div", {}, lastTitle, last), h("div", {}, h("h4", {}, "Greedy continuations"), texts.element))],
     fields: () => [
@@ -94,7 +98,7 @@ export function steeringStep(step) {
     ],
 
     async run(context) {
-      const { use, values } = context;
+      const { model, use, values, signal } = context;
       const { index } = use(STEPS.activations);
       const { sae } = use(STEPS.train);
       const { text, alpha, k, maxNewTokens, prependBos } = values;
@@ -105,7 +109,11 @@ export function steeringStep(step) {
       const bench = benchOf(context);
       const made = await multiplyFeature(bench, sae, settings);
       const greedy = await multiplyGreedy(bench, sae, settings);
-      return { value: { made, greedy, atLast: await activeAtLast(context, sae, made.hook, { text, prependBos, center }), center, prependBos } };
+      const reading = /** @type {const} */ ({ prependBos, center, logits: "last", topK: model.config.dVocab, signal });
+      const direction = /** @type {import("../../engine/types.js").DirectionKind} */ (values.bias ? "decode-one-hot-unit" : "decoder-unit");
+      const steer = [{ hook: made.hook, sae, feature: values.feature, strength: Math.sign(alpha - 1) * made.added, direction }];
+      const pushed = compareNext(await model.run(text, reading), await model.run(text, { ...reading, steer }), { temperature: 1, k });
+      return { value: { made, pushed, bias: values.bias, greedy, atLast: await activeAtLast(context, sae, made.hook, { text, prependBos, center }), center, prependBos } };
     },
 
     render(/** @type {Value} */ value) {
@@ -120,7 +128,8 @@ export function steeringStep(step) {
       texts.show(["plain", `  ${inline(greedy.plain)}`, "error kept", `  ${inline(greedy.withError)}`, "without the error", `  ${inline(greedy.withoutError)}`]);
     },
 
-    conclusion: (/** @type {Value} */ { made }) => concludeMultiply(made),
+    conclusion: (/** @type {Value} */ { made, pushed, bias }) =>
+      `${concludeMultiply(made)}${made.added > 0 ? ` Its direction, ${bias ? "the decoder's bias inside, " : ""}added at every position with the length of that change (${number(made.added)}), gives ${number(pushed.kl)} nats.` : ""}`,
     provenance: (/** @type {Value} */ { made, center }) =>
       `${session.model?.name ?? "tiny"} · ${session.conventions?.hook(made.hook, session.config.nLayers) ?? made.hook} · ${center ? "TransformerLens" : "Hugging Face"} view · feature ${made.feature}`,
     code: (values) => featureSnippets.steering(values, session.usable(STEPS.activations)?.value.hook ?? "blocks.6.hook_resid_pre"),
