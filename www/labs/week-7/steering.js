@@ -67,7 +67,6 @@ export function steeringStep(step) {
         { key: "pushed", label: "added", kind: number, format },
       ],
       rows: [...rows.values()],
-      sortable: true,
     };
   };
   const lastTable = () => ({
