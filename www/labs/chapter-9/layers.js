@@ -8,10 +8,10 @@ import { BarPlot } from "../../ui/bar-plot.js";
 import { DataTable } from "../../ui/data-table.js";
 import { make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { counted, decimals, exact, number, percent, rough } from "../../ui/format.js";
+import { bytes, counted, decimals, exact, number, percent, rough } from "../../ui/format.js";
 import { convertL1 } from "../../engine/units.js";
 import { CODE_TEXTS, PROSE_TEXTS } from "../texts/chapter9.js";
-import { compareLayers, concludeLayers, LAYER_PAIR, layerHook } from "../work/layer-pair.js";
+import { compareLayers, compareLoaded, concludeLayers, LAYER_PAIR, layerHook } from "../work/layer-pair.js";
 import { printedBox } from "../shared/printed.js";
 import { SEED, seedField } from "./setup.js";
 import * as snippets from "./snippets-exercises.js";
@@ -31,6 +31,27 @@ const NUMBER = 7;
 
 /** Two shares count as equal that are no further apart. */
 const CLOSE = 0.01;
+
+/** The release that has an autoencoder for each layer of GPT-2 small, and about how large each is. */
+const RELEASE = "gpt2-small-res-jb";
+const BYTES = 151_000_000;
+
+/** Where the two come from; only GPT-2 has published ones. @param {Session} session @returns {import("../../ui/fields.js").Field[]} */
+const sources = (session) =>
+  session.model?.name === "gpt2"
+    ? [
+        {
+          name: "source",
+          label: "The autoencoders",
+          kind: "choice",
+          value: "train",
+          options: [
+            { value: "train", label: "are trained here" },
+            { value: "published", label: `are ${RELEASE}'s` },
+          ],
+        },
+      ]
+    : [];
 
 /** @param {Session} session @param {LayerResult} result @returns {Figures} */
 const figuresOf = (session, { all, withoutPosition0 }) => (conventionsOf(session).values.skipPosition0 ? (withoutPosition0 ?? all) : all);
@@ -98,6 +119,7 @@ export function layers(step) {
     fields: () => {
       const last = session.config.nLayers - 1;
       return [
+        ...sources(session),
         { name: "first", label: "First layer", kind: "integer", value: Math.min(LAYER_PAIR.layers[0], last), min: 0, max: last, hint: "before this block" },
         { name: "second", label: "Second layer", kind: "integer", value: Math.min(LAYER_PAIR.layers[1], last), min: 0, max: last, hint: "before this block" },
         { name: "l1", label: "Sparsity coefficient λ", kind: "log", value: LAYER_PAIR.l1, min: 1e-3, max: 1e3 },
@@ -113,13 +135,27 @@ export function layers(step) {
         seedField({ value: session.usable(STEPS.setup)?.value.seed ?? SEED, hint: "of the first; the second takes the next", advanced: true }),
       ];
     },
-    readout: ({ l1, expansion, epochs }) => `${counted(TEXTS.length, "text")}, ${counted(epochs, "epoch")}, ${expansion * session.config.dModel} features, ${coefficient(session, l1, expansion)}.`,
+    readout: ({ source, l1, expansion, epochs }) =>
+      source === "published"
+        ? `Fetches twice about ${bytes(BYTES)} from huggingface.co. What is set for training is not used.`
+        : `${counted(TEXTS.length, "text")}, ${counted(epochs, "epoch")}, ${expansion * session.config.dModel} features, ${coefficient(session, l1, expansion)}.`,
 
     async run({ lab, model, signal, progress, values }) {
       const { first, second, l1, epochs, expansion, seed, scale, prependBos, view } = values;
       /** @type {"none" | "expected_average_only_in"} */ const normalizeActivations = scale ? "expected_average_only_in" : "none";
       const settings = { layers: [first, second], texts: TEXTS, l1, epochs, expansion, seed, prependBos, center: view === "tl", batchSize: 64, normalizeActivations };
-      return { value: await compareLayers({ lab, model, signal, progress }, settings) };
+      const bench = { lab, model, signal, progress };
+      if (values.source !== "published") return { value: await compareLayers(bench, settings) };
+      /** @type {{sae: import("./steps.js").Sae, layer: number}[]} */ const loaded = [];
+      try {
+        for (const layer of settings.layers) {
+          const onProgress = (/** @type {any} */ p) => progress((p.done ?? 0) / 1e6, Math.max(p.total ?? BYTES, p.done ?? 0) / 1e6, "MB");
+          loaded.push({ layer, sae: await lab.loadSae(`${RELEASE}/${layerHook(layer)}`, { signal, onProgress }) });
+        }
+        return { value: await compareLoaded(bench, loaded[0], loaded[1], settings) };
+      } finally {
+        for (const { sae } of loaded) void sae.dispose().catch(() => {});
+      }
     },
 
     render(/** @type {LayerPair} */ value) {
