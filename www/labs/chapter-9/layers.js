@@ -22,7 +22,7 @@ import { conventionsOf, hookName, READING, STEPS } from "./steps.js";
 /** @typedef {import("../../ui/session.js").Session} Session */
 /** @typedef {import("../../engine/types.js").Figures} Figures */
 /** @typedef {import("../work/layer-pair.js").LayerResult} LayerResult */
-/** @typedef {import("../work/layer-pair.js").LayerPair} LayerPair */
+/** `l1` and `expansion` are null where the two were loaded. @typedef {import("../work/layer-pair.js").LayerPair & {l1: number | null, expansion: number}} LayerPair */
 
 export const TEXTS = Object.freeze([...LAYER_PAIR.texts, ...PROSE_TEXTS, ...CODE_TEXTS]);
 
@@ -145,14 +145,14 @@ export function layers(step) {
       /** @type {"none" | "expected_average_only_in"} */ const normalizeActivations = scale ? "expected_average_only_in" : "none";
       const settings = { layers: [first, second], texts: TEXTS, l1, epochs, expansion, seed, prependBos, center: view === "tl", batchSize: 64, normalizeActivations };
       const bench = { lab, model, signal, progress };
-      if (values.source !== "published") return { value: await compareLayers(bench, settings) };
+      if (values.source !== "published") return { value: { ...(await compareLayers(bench, settings)), l1, expansion } };
       /** @type {{sae: import("./steps.js").Sae, layer: number}[]} */ const loaded = [];
       try {
         for (const layer of settings.layers) {
           const onProgress = (/** @type {any} */ p) => progress((p.done ?? 0) / 1e6, Math.max(p.total ?? BYTES, p.done ?? 0) / 1e6, "MB");
           loaded.push({ layer, sae: await lab.loadSae(`${RELEASE}/${layerHook(layer)}`, { signal, onProgress }) });
         }
-        return { value: await compareLoaded(bench, loaded[0], loaded[1], settings) };
+        return { value: { ...(await compareLoaded(bench, loaded[0], loaded[1], settings)), l1: null, expansion } };
       } finally {
         for (const { sae } of loaded) void sae.dispose().catch(() => {});
       }
@@ -163,7 +163,7 @@ export function layers(step) {
       const { a, b, matching } = value;
       const seven = matching.features[NUMBER];
       printed.show([
-        `${hookName(session, a.hook)} and ${hookName(session, b.hook)}: ${a.dSae} features each`,
+        `${hookName(session, a.hook)} and ${hookName(session, b.hook)}: ${a.dSae} features each${value.l1 === null ? "" : `, ${coefficient(session, value.l1, value.expansion)}`}`,
         `Mean cosine of features with the same number: ${decimals(3)(matching.sameNumber)}`,
         `Mean cosine with the nearest one: ${matching.mean.toFixed(3)}`,
         seven === undefined ? "" : `Nearest to block ${b.layer}'s #${NUMBER} in block ${a.layer}: #${seven} (cosine ${matching.cosines[NUMBER].toFixed(3)})`,
@@ -193,6 +193,7 @@ export function layersExercise(session) {
           name: "number",
           label: `Feature #${NUMBER} of one layer and #${NUMBER} of the other`,
           kind: "choice",
+          wide: true,
           value: "",
           options: [
             { value: "", label: "choose" },
@@ -204,6 +205,7 @@ export function layersExercise(session) {
           name: "match",
           label: "What could show that two features correspond?",
           kind: "choice",
+          wide: true,
           value: "",
           options: [
             { value: "", label: "choose" },
@@ -216,6 +218,7 @@ export function layersExercise(session) {
           name: "variance",
           label: "Which explains more of the variance, position 0 left out?",
           kind: "choice",
+          wide: true,
           value: "",
           hint: `equal: within ${percent(CLOSE)}`,
           options: [

@@ -130,7 +130,7 @@ export function mostActive(step) {
     caption: "Activation by place in the text",
     columns: [
       { key: "feature", label: "feature" },
-      { key: "place", label: "place" },
+      { key: "place", label: "position" },
       { key: "bosMean", label: "mean, BOS", kind: "number" },
       { key: "bosMax", label: "largest, BOS", kind: "number" },
       { key: "mean", label: "mean, no BOS", kind: "number" },
@@ -138,9 +138,9 @@ export function mostActive(step) {
     ],
     rows: (shown?.profiles ?? []).flatMap(({ feature, withBos, withoutBos }) =>
       /** @type {const} */ ([
-        ["first", "position 0"],
-        ["second", "position 1"],
-        ["later", "later"],
+        ["first", "0"],
+        ["second", "1"],
+        ["later", "2 and on"],
       ]).map(([key, place]) => ({ feature: `#${feature}`, place, bosMean: withBos[key].mean, bosMax: withBos[key].max, mean: withoutBos[key].mean, max: withoutBos[key].max })),
     ),
   });
