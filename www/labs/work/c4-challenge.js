@@ -28,6 +28,8 @@ export const WIDE = fixed({
   lrWarmUpSteps: 20,
   heldOut: 0.05,
   skipPosition0: true,
+  prependBos: true,
+  center: true,
   entryEvery: 20,
   seed: 0,
 });
@@ -81,6 +83,8 @@ export const SEARCH = fixed({
   k: 10,
   per: /** @type {"token" | "text"} */ ("text"),
   layer: 6,
+  prependBos: true,
+  center: true,
   skipPosition0: true,
   seed: 0,
 });
@@ -115,7 +119,7 @@ export async function findConcepts(bench, sae, options) {
  * @param {typeof SEARCH} settings
  * @returns {Promise<ConceptResult>}
  */
-async function findConcept(bench, sae, concept, { k, per, layer, skipPosition0, seed }) {
+async function findConcept(bench, sae, concept, { k, per, layer, prependBos, center, skipPosition0, seed }) {
   const { pairs } = concept;
   const next = uniform(seed);
   const order = permutation(pairs.length, next);
@@ -123,7 +127,7 @@ async function findConcept(bench, sae, concept, { k, per, layer, skipPosition0, 
   const [chosenOn, heldOut] = [Array.from(order.subarray(0, half)), Array.from(order.subarray(half))];
   const side = (/** @type {readonly number[]} */ which, /** @type {0 | 1} */ n) => which.map((pair) => pairs[pair][n]);
   const rank = async (/** @type {readonly string[]} */ positive, /** @type {readonly string[]} */ negative, /** @type {number} */ most) =>
-    ranked(bench, sae, positive, negative, { k: most, per, skipPosition0, layer });
+    ranked(bench, sae, positive, negative, { k: most, per, skipPosition0, layer, prependBos, center });
   const { features } = await rank(side(chosenOn, 0), side(chosenOn, 1), k);
   const dSae = sae.config.dSae;
   const elsewhere = heldOut.length === 0 ? [] : (await rank(side(heldOut, 0), side(heldOut, 1), dSae)).features;
@@ -145,12 +149,12 @@ async function findConcept(bench, sae, concept, { k, per, layer, skipPosition0, 
  * @param {Sae} sae
  * @param {readonly string[]} positive
  * @param {readonly string[]} negative
- * @param {{k: number, per: "token" | "text", skipPosition0: boolean, layer: number}} settings
+ * @param {{k: number, per: "token" | "text", skipPosition0: boolean, layer: number, prependBos: boolean, center: boolean}} settings
  */
-async function ranked({ lab, model, signal }, sae, positive, negative, { k, per, skipPosition0, layer }) {
+async function ranked({ lab, model, signal }, sae, positive, negative, { k, per, skipPosition0, layer, prependBos, center }) {
   const hook = residPost(layer);
-  return using(await model.collect(positive, { hook, signal }), async (yes) =>
-    using(await model.collect(negative, { hook, signal }), async (no) => lab.analysis.concepts(sae, yes, no, { k, per, skipPosition0, signal })),
+  return using(await model.collect(positive, { hook, prependBos, center, signal }), async (yes) =>
+    using(await model.collect(negative, { hook, prependBos, center, signal }), async (no) => lab.analysis.concepts(sae, yes, no, { k, per, skipPosition0, signal })),
   );
 }
 

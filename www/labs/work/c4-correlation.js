@@ -37,6 +37,8 @@ export const EXERCISE = fixed({
   prompts: SOLUTION_PROMPTS,
   repeats: REPEATS,
   layer: 6,
+  prependBos: true,
+  center: true,
   autoencoder: fixed({ ...AUTOENCODER, encoderBias: /** @type {"zeros" | "torch-linear"} */ ("torch-linear") }),
   training: SOLUTION_TRAINING,
   correlation: CORRELATION,
@@ -50,9 +52,9 @@ export const EXERCISE = fixed({
  * @returns {Promise<{correlated: Correlated, trained: import("./c4-training.js").Trained, sae: Sae, acts: Acts, texts: string[]}>}
  */
 export async function correlationExercise(bench, options) {
-  const { prompts, repeats, layer, autoencoder, training, correlation } = { ...EXERCISE, ...options };
+  const { prompts, repeats, layer, prependBos, center, autoencoder, training, correlation } = { ...EXERCISE, ...options };
   const texts = repeated(prompts, repeats);
-  const acts = await bench.model.collect(texts, { hook: residPost(layer), ...watch(bench, "sequences") });
+  const acts = await bench.model.collect(texts, { hook: residPost(layer), prependBos, center, ...watch(bench, "sequences") });
   /** @type {Sae | null} */
   let sae = null;
   try {

@@ -19,6 +19,8 @@ export const LAYERS = fixed({
   tied: AUTOENCODER.tied,
   expansion: AUTOENCODER.expansion,
   encoderBias: /** @type {"zeros" | "torch-linear"} */ ("torch-linear"),
+  prependBos: true,
+  center: true,
   seed: 0,
   epochs: SOLUTION_TRAINING.epochs,
   batchSize: SOLUTION_TRAINING.batchSize,
@@ -67,10 +69,10 @@ export async function layerSweep(bench, options = {}) {
  * @returns {Promise<LayerResult>}
  */
 async function layerSae(bench, layer, part, settings) {
-  const { layers, prompts, repeats, top, tied, expansion, encoderBias, seed, epochs, batchSize, lr, l1, weightsOf, orderOf } = settings;
+  const { layers, prompts, repeats, top, tied, expansion, encoderBias, prependBos, center, seed, epochs, batchSize, lr, l1, weightsOf, orderOf } = settings;
   const { lab, model, signal } = bench;
   const hook = residPost(layer);
-  return using(await model.collect(repeated(prompts, repeats), { hook, ...watch(bench, "sequences") }), async (acts) => {
+  return using(await model.collect(repeated(prompts, repeats), { hook, prependBos, center, ...watch(bench, "sequences") }), async (acts) => {
     const sae = await makeSae(bench, { tied, expansion, encoderBias, seed, weights: weightsOf?.(part) ?? null });
     try {
       const recipe = { epochs, batchSize, lr, l1, seed, order: orderOf?.(part) ?? null, share: { part, of: layers.length } };
@@ -93,16 +95,16 @@ async function layerSae(bench, layer, part, settings) {
  *
  * @param {Bench} bench
  * @param {readonly {layer: number, sae: Sae}[]} layers
- * @param {{prompts?: readonly {name: string, prompt: string}[]}} [options]
+ * @param {{prompts?: readonly {name: string, prompt: string}[], prependBos?: boolean, center?: boolean}} [options]
  * @returns {Promise<LastToken[]>}  prompt by prompt, and for each all layers
  */
-export async function comparePrompts({ model, signal }, layers, { prompts = TEST_PROMPTS } = {}) {
+export async function comparePrompts({ model, signal }, layers, { prompts = TEST_PROMPTS, prependBos = true, center = true } = {}) {
   /** @type {LastToken[][]} */
   const byLayer = [];
   for (const { layer, sae } of layers) {
     const texts = prompts.map(({ prompt }) => prompt);
     byLayer.push(
-      await using(await model.collect(texts, { hook: residPost(layer), position: "last", signal }), async (acts) => {
+      await using(await model.collect(texts, { hook: residPost(layer), position: "last", prependBos, center, signal }), async (acts) => {
         const features = await using(await sae.encode(acts), (encoded) => encoded.read());
         const { dSae } = sae.config;
         return Promise.all(

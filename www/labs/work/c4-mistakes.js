@@ -22,6 +22,8 @@ export const LITTLE_DATA = fixed({
   batchSize: TRAINING.batchSize,
   lr: TRAINING.lr,
   l1: TRAINING.l1,
+  prependBos: true,
+  center: true,
   seed: 0,
 });
 
@@ -34,12 +36,12 @@ export const LITTLE_DATA = fixed({
  * @returns {Promise<{few: DataSize, many: DataSize}>}
  */
 export async function tooLittleData(bench, options) {
-  const { few, many, elsewhere, layer, tied, expansion, steps, batchSize, lr, l1, seed } = { ...LITTLE_DATA, ...options };
+  const { few, many, elsewhere, layer, tied, expansion, steps, batchSize, lr, l1, prependBos, center, seed } = { ...LITTLE_DATA, ...options };
   const { model, signal } = bench;
   const hook = residPost(layer);
-  return using(await model.collect(elsewhere, { hook, signal }), async (others) => {
+  return using(await model.collect(elsewhere, { hook, prependBos, center, signal }), async (others) => {
     const train = async (/** @type {"few" | "many"} */ name, /** @type {readonly string[]} */ prompts, /** @type {number} */ part) =>
-      using(await model.collect(prompts, { hook, signal }), async (acts) =>
+      using(await model.collect(prompts, { hook, prependBos, center, signal }), async (acts) =>
         using(await makeSae(bench, { tied, expansion, seed }), async (sae) => {
           const { rows, distinctRows } = acts.stats;
           // As many steps for both: the difference is then the data's alone.

@@ -18,6 +18,7 @@ export const STEERING = fixed({
   strength: 10,
   layer: 6,
   maxNewTokens: 20,
+  prependBos: true,
   kinds: Object.freeze(/** @type {DirectionKind[]} */ (["decode-one-hot-unit", "decoder-unit"])),
   control: true,
   seed: 0,
@@ -53,9 +54,9 @@ export const atRanks = (features, ranks = STEERING.ranks) => ranks.flatMap((rank
  * @returns {Promise<Steering>}
  */
 export async function steer({ model, signal, progress }, sae, features, options) {
-  const { prompt, strength, layer, maxNewTokens, kinds, control, seed } = { ...STEERING, ...options };
+  const { prompt, strength, layer, maxNewTokens, prependBos, kinds, control, seed } = { ...STEERING, ...options };
   const hook = residPost(layer);
-  const greedy = { temperature: 0, maxNewTokens, signal };
+  const greedy = { temperature: 0, maxNewTokens, prependBos, signal };
   const of = 1 + features.length * kinds.length + (control ? 1 : 0);
   let done = 0;
   const step = () => progress?.(++done, of, "texts");
