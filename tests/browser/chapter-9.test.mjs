@@ -91,6 +91,7 @@ test("each switch of the page changes its figures", CPU, async ({ page, open, qu
   await says(page, printedOf("activations"), 0, /Hook: hidden_states\[8\]/);
   await convention(page, "tokens", "as pieces (Ġ)");
   await says(page, printedOf("tokens"), 0, /'ĠGolden'/);
+  await says(page, "#steering td.token", 0, /^Ġsome$/);
   await convention(page, "l1Unit", "c, of means (notebooks)");
   await says(page, "#layers .readout", 0, /c = 4\b/);
 

@@ -37,7 +37,7 @@ export function codeSearch(step) {
     sortable: true,
     columns: [
       { key: "feature", label: "feature" },
-      { key: "auroc", label: "pairs right", kind: "number", format: percent },
+      { key: "auroc", label: "pairs", kind: "number", format: percent },
       { key: "meanPositive", label: "mean code", kind: "number", format: decimals(3) },
       { key: "meanNegative", label: "prose", kind: "number", format: decimals(3) },
       { key: "frequencyPositive", label: "texts code", kind: "number", format: percent },
@@ -49,7 +49,7 @@ export function codeSearch(step) {
   const show = () => {
     if (!shown) return;
     table.show(ranking());
-    figure.show({ name: "code-features", caption: "The strongest activation on each text, position 0 left out: how often is it higher on code than on prose?", body: [table], table: ranking });
+    figure.show({ name: "code-features", caption: "The strongest activation on each text, position 0 left out: in how many pairs is it higher on code than on prose?", body: [table], table: ranking });
   };
   session.addEventListener("feature", show);
 
@@ -111,7 +111,7 @@ export function codeSearch(step) {
 /** @param {Session} session @returns {import("../../ui/exercise.js").Exercise} */
 export function codeExercise(session) {
   return {
-    fields: () => [{ name: "feature", label: "Your feature", kind: "integer", value: null, min: 0, hint: `accepted when it ranks ${percent(CODE_CHECK.threshold)} of pairs of texts rightly that are not shown here`, noReset: true }],
+    fields: () => [{ name: "feature", label: "Your feature", kind: "integer", wide: true, value: null, min: 0, hint: `accepted when it ranks ${percent(CODE_CHECK.threshold)} of pairs of texts rightly that are not shown here`, noReset: true }],
     async check({ feature }, signal) {
       const { lab, model } = session;
       const loaded = loadedOf(session);

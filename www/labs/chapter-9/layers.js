@@ -8,10 +8,10 @@ import { BarPlot } from "../../ui/bar-plot.js";
 import { DataTable } from "../../ui/data-table.js";
 import { make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { counted, decimals, exact, number, percent, rough } from "../../ui/format.js";
+import { bytes, counted, decimals, exact, number, percent, rough } from "../../ui/format.js";
 import { convertL1 } from "../../engine/units.js";
 import { CODE_TEXTS, PROSE_TEXTS } from "../texts/chapter9.js";
-import { compareLayers, concludeLayers, LAYER_PAIR, layerHook } from "../work/layer-pair.js";
+import { compareLayers, compareLoaded, concludeLayers, LAYER_PAIR, layerHook } from "../work/layer-pair.js";
 import { printedBox } from "../shared/printed.js";
 import { SEED, seedField } from "./setup.js";
 import * as snippets from "./snippets-exercises.js";
@@ -22,7 +22,7 @@ import { conventionsOf, hookName, READING, STEPS } from "./steps.js";
 /** @typedef {import("../../ui/session.js").Session} Session */
 /** @typedef {import("../../engine/types.js").Figures} Figures */
 /** @typedef {import("../work/layer-pair.js").LayerResult} LayerResult */
-/** @typedef {import("../work/layer-pair.js").LayerPair} LayerPair */
+/** `l1` and `expansion` are null where the two were loaded. @typedef {import("../work/layer-pair.js").LayerPair & {l1: number | null, expansion: number}} LayerPair */
 
 export const TEXTS = Object.freeze([...LAYER_PAIR.texts, ...PROSE_TEXTS, ...CODE_TEXTS]);
 
@@ -31,6 +31,27 @@ const NUMBER = 7;
 
 /** Two shares count as equal that are no further apart. */
 const CLOSE = 0.01;
+
+/** The release that has an autoencoder for each layer of GPT-2 small, and about how large each is. */
+const RELEASE = "gpt2-small-res-jb";
+const BYTES = 151_000_000;
+
+/** Where the two come from; only GPT-2 has published ones. @param {Session} session @returns {import("../../ui/fields.js").Field[]} */
+const sources = (session) =>
+  session.model?.name === "gpt2"
+    ? [
+        {
+          name: "source",
+          label: "The autoencoders",
+          kind: "choice",
+          value: "train",
+          options: [
+            { value: "train", label: "are trained here" },
+            { value: "published", label: `are ${RELEASE}'s` },
+          ],
+        },
+      ]
+    : [];
 
 /** @param {Session} session @param {LayerResult} result @returns {Figures} */
 const figuresOf = (session, { all, withoutPosition0 }) => (conventionsOf(session).values.skipPosition0 ? (withoutPosition0 ?? all) : all);
@@ -98,6 +119,7 @@ export function layers(step) {
     fields: () => {
       const last = session.config.nLayers - 1;
       return [
+        ...sources(session),
         { name: "first", label: "First layer", kind: "integer", value: Math.min(LAYER_PAIR.layers[0], last), min: 0, max: last, hint: "before this block" },
         { name: "second", label: "Second layer", kind: "integer", value: Math.min(LAYER_PAIR.layers[1], last), min: 0, max: last, hint: "before this block" },
         { name: "l1", label: "Sparsity coefficient λ", kind: "log", value: LAYER_PAIR.l1, min: 1e-3, max: 1e3 },
@@ -113,13 +135,27 @@ export function layers(step) {
         seedField({ value: session.usable(STEPS.setup)?.value.seed ?? SEED, hint: "of the first; the second takes the next", advanced: true }),
       ];
     },
-    readout: ({ l1, expansion, epochs }) => `${counted(TEXTS.length, "text")}, ${counted(epochs, "epoch")}, ${expansion * session.config.dModel} features, ${coefficient(session, l1, expansion)}.`,
+    readout: ({ source, l1, expansion, epochs }) =>
+      source === "published"
+        ? `Fetches twice about ${bytes(BYTES)} from huggingface.co. What is set for training is not used.`
+        : `${counted(TEXTS.length, "text")}, ${counted(epochs, "epoch")}, ${expansion * session.config.dModel} features, ${coefficient(session, l1, expansion)}.`,
 
     async run({ lab, model, signal, progress, values }) {
       const { first, second, l1, epochs, expansion, seed, scale, prependBos, view } = values;
       /** @type {"none" | "expected_average_only_in"} */ const normalizeActivations = scale ? "expected_average_only_in" : "none";
       const settings = { layers: [first, second], texts: TEXTS, l1, epochs, expansion, seed, prependBos, center: view === "tl", batchSize: 64, normalizeActivations };
-      return { value: await compareLayers({ lab, model, signal, progress }, settings) };
+      const bench = { lab, model, signal, progress };
+      if (values.source !== "published") return { value: { ...(await compareLayers(bench, settings)), l1, expansion } };
+      /** @type {{sae: import("./steps.js").Sae, layer: number}[]} */ const loaded = [];
+      try {
+        for (const layer of settings.layers) {
+          const onProgress = (/** @type {any} */ p) => progress((p.done ?? 0) / 1e6, Math.max(p.total ?? BYTES, p.done ?? 0) / 1e6, "MB");
+          loaded.push({ layer, sae: await lab.loadSae(`${RELEASE}/${layerHook(layer)}`, { signal, onProgress }) });
+        }
+        return { value: { ...(await compareLoaded(bench, loaded[0], loaded[1], settings)), l1: null, expansion } };
+      } finally {
+        for (const { sae } of loaded) void sae.dispose().catch(() => {});
+      }
     },
 
     render(/** @type {LayerPair} */ value) {
@@ -127,7 +163,7 @@ export function layers(step) {
       const { a, b, matching } = value;
       const seven = matching.features[NUMBER];
       printed.show([
-        `${hookName(session, a.hook)} and ${hookName(session, b.hook)}: ${a.dSae} features each`,
+        `${hookName(session, a.hook)} and ${hookName(session, b.hook)}: ${a.dSae} features each${value.l1 === null ? "" : `, ${coefficient(session, value.l1, value.expansion)}`}`,
         `Mean cosine of features with the same number: ${decimals(3)(matching.sameNumber)}`,
         `Mean cosine with the nearest one: ${matching.mean.toFixed(3)}`,
         seven === undefined ? "" : `Nearest to block ${b.layer}'s #${NUMBER} in block ${a.layer}: #${seven} (cosine ${matching.cosines[NUMBER].toFixed(3)})`,
@@ -157,6 +193,7 @@ export function layersExercise(session) {
           name: "number",
           label: `Feature #${NUMBER} of one layer and #${NUMBER} of the other`,
           kind: "choice",
+          wide: true,
           value: "",
           options: [
             { value: "", label: "choose" },
@@ -168,6 +205,7 @@ export function layersExercise(session) {
           name: "match",
           label: "What could show that two features correspond?",
           kind: "choice",
+          wide: true,
           value: "",
           options: [
             { value: "", label: "choose" },
@@ -180,6 +218,7 @@ export function layersExercise(session) {
           name: "variance",
           label: "Which explains more of the variance, position 0 left out?",
           kind: "choice",
+          wide: true,
           value: "",
           hint: `equal: within ${percent(CLOSE)}`,
           options: [

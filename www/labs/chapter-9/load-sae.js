@@ -2,10 +2,12 @@
 // Cell 4: a sparse autoencoder that exists already, or one that is trained for this page in a moment; and what does not fit.
 
 import "../../ui/sae-panel.js";
+import "../../ui/save-panel.js";
 import { fill, h, make } from "../../ui/dom.js";
 import { count, counted } from "../../ui/format.js";
 import { sameHook } from "../../ui/hooks.js";
 import { SaePanel } from "../../ui/sae-panel.js";
+import { SavePanel } from "../../ui/save-panel.js";
 import { chosen, loadExisting, loadFields, loadLabel, loadReadout } from "../../ui/steps/load-sae.js";
 import { randomIds } from "../work/c4-data.js";
 import { sizes } from "../work/extract.js";
@@ -59,7 +61,8 @@ const training = () => [
 export function loadSae(step) {
   const { session } = step;
   const printed = printedBox();
-  const panel = make(SaePanel);
+  const panel = make(SaePanel),
+    save = make(SavePanel);
   const warnings = h("div", { class: "notice", "data-part": "mismatches", "data-state": "stale", role: "status", hidden: true });
   /** @type {Listed[] | null} */ let list = null;
   /** @type {Loaded | null} */ let shown = null;
@@ -104,7 +107,7 @@ export function loadSae(step) {
       return trains() ? READING : [];
     },
     promise: "Run loads the autoencoder and says what it is.",
-    body: [printed.element, warnings, panel],
+    body: [printed.element, warnings, panel, save],
     fields() {
       const now = values();
       const [source, ...details] = preset(loadFields(now, list, session), session.model?.name ?? "tiny");
@@ -145,6 +148,8 @@ export function loadSae(step) {
         `  Read at: ${hookName(session, value.hook)}`,
       ]);
       panel.show(/** @type {any} */ ({ sae: value.sae, loaded: value.name }));
+      save.show(/** @type {any} */ ({ sae: value.sae }));
+      save.hidden = value.seed === null;
       void compare();
     },
 

@@ -15,7 +15,7 @@ import { concludeFacts, featureFacts } from "../work/feature-card.js";
 import { featurePage, neuronpediaUrl } from "../work/neuronpedia.js";
 import { printedBox } from "../shared/printed.js";
 import * as snippets from "./snippets-steering.js";
-import { conventionsOf, featureField, followFeature, provenance, READING, site, STEPS } from "./steps.js";
+import { conventionsOf, featureField, followFeature, piece, provenance, READING, site, STEPS } from "./steps.js";
 
 /** @typedef {import("../../ui/step.js").LabStep} LabStep */
 /** @typedef {import("../../ui/step.js").Definition} Definition */
@@ -37,6 +37,7 @@ export function neuronpedia(step) {
     figure = make(LabFigure);
   /** @type {Value | null} */ let shown = null;
   followFeature(step);
+  const shownToken = (/** @type {string} */ token) => piece(session, token);
 
   /** @returns {import("../../ui/data-table.js").Table} */
   const table = () => ({
@@ -48,7 +49,7 @@ export function neuronpedia(step) {
       { key: "after", label: "after", kind: "token" },
       { key: "position", label: "position", kind: "number", format: String },
     ],
-    rows: (shown?.facts.examples ?? []).map(({ activation, before, token, after, position }) => ({ activation, before: before.join(""), token, after: after.join(""), position })),
+    rows: (shown?.facts.examples ?? []).map(({ activation, before, token, after, position }) => ({ activation, before: before.map(shownToken).join(""), token: shownToken(token), after: after.map(shownToken).join(""), position })),
   });
 
   return {
@@ -80,9 +81,9 @@ export function neuronpedia(step) {
       ]);
       plot.hidden = facts.active === 0;
       if (facts.active) plot.show({ name: `feature-${feature}-histogram`, caption: "How strong it is where it is active", xLabel: "activation", yLabel: "tokens", edges: facts.edges, values: facts.counts });
-      fill(logits, effects("Tokens that its direction makes likelier", facts.raises), effects("… and less likely", facts.lowers));
-      fill(list, alike(facts.examples).slice(0, 10).map(placeOf));
-      fill(sampled, alike(facts.sampled).map(placeOf));
+      fill(logits, effects("Tokens that its direction makes likelier", facts.raises, shownToken), effects("… and less likely", facts.lowers, shownToken));
+      fill(list, alike(facts.examples).slice(0, 10).map((group) => placeOf(group, shownToken)));
+      fill(sampled, alike(facts.sampled).map((group) => placeOf(group, shownToken)));
       sampledTitle.hidden = sampled.hidden = facts.sampled.length === 0;
       figure.show({ name: `feature-${feature}-card`, caption: "Where it is strongest", body: [list], table });
     },
@@ -93,8 +94,8 @@ export function neuronpedia(step) {
   };
 }
 
-/** Places with one beginning, which the model cannot tell apart, as one line. @param {import("../../ui/types.js").Example[]} group */
-const placeOf = (group) => {
+/** Places with one beginning, which the model cannot tell apart, as one line. @param {import("../../ui/types.js").Example[]} group @param {(token: string) => string} shown */
+const placeOf = (group, shown) => {
   const [example] = group;
   return h(
     "li",
@@ -103,20 +104,20 @@ const placeOf = (group) => {
     h(
       "span",
       { class: "example-text" },
-      example.before.map((token) => h("span", { class: "piece" }, tokenNodes(token))),
-      h("mark", {}, tokenNodes(example.token)),
-      following(group).map((token) => h("span", { class: "piece" }, tokenNodes(token))),
+      example.before.map((token) => h("span", { class: "piece" }, tokenNodes(shown(token)))),
+      h("mark", {}, tokenNodes(shown(example.token))),
+      following(group).map((token) => h("span", { class: "piece" }, tokenNodes(shown(token)))),
       group.length > 1 ? h("span", { class: "example-times" }, ` × ${count(group.length)}`) : null,
       h("span", { class: "hint" }, `position ${example.position}`),
     ),
   );
 };
 
-/** @param {string} title @param {{token: string, logit: number}[]} tokens */
-const effects = (title, tokens) =>
+/** @param {string} title @param {{token: string, logit: number}[]} tokens @param {(token: string) => string} shown */
+const effects = (title, tokens, shown) =>
   h(
     "div",
     {},
     h("h4", {}, title),
-    h("p", { class: "logits" }, tokens.length ? tokens.map(({ token, logit }) => h("span", { class: "logit" }, h("span", { class: "token" }, visible(token)), ` ${logit >= 0 ? "+" : "−"}${Math.abs(logit).toFixed(2)}`)) : "not for vectors of this width"),
+    h("p", { class: "logits" }, tokens.length ? tokens.map(({ token, logit }) => h("span", { class: "logit" }, h("span", { class: "token" }, visible(shown(token))), ` ${logit >= 0 ? "+" : "−"}${Math.abs(logit).toFixed(2)}`)) : "not for vectors of this width"),
   );

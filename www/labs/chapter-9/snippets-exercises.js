@@ -11,8 +11,8 @@ import { linesOf } from "./steps.js";
 export const codeJs = ({ code, prose, k }) => `// goes on from step 4
 const code = await model.collect(${jsList(linesOf(code))}, { hook, ...reading });
 const prose = await model.collect(${jsList(linesOf(prose))}, { hook, ...reading });
-const { features } = await lab.analysis.concepts(sae, code, prose, { k: ${js(k)}, per: "text", skipPosition0: true });
-console.table(features);
+const ranking = await lab.analysis.concepts(sae, code, prose, { k: ${js(k)}, per: "text", skipPosition0: true });
+console.table(ranking.features);
 `;
 
 /** @param {Values} values */
@@ -34,17 +34,17 @@ for value, i in zip(*auroc.topk(${py(k)})):
 `;
 
 /** @param {Values} values @param {(layer: number) => string} hook */
-export const layersJs = ({ first, second, l1, epochs, expansion, seed, scale, prependBos, view }, hook) => `// goes on from step 1; texts: as many as you have
+export const layersJs = ({ first, second, l1, epochs, expansion, seed, scale, prependBos, view }, hook) => `// goes on from step 1
 async function train(hook, seed) {
-  const acts = await model.collect(texts, { hook, prependBos: ${js(prependBos)}, center: ${js(view === "tl")} });
+  const acts = await model.collect(["as many texts", "as you have"], { hook, prependBos: ${js(prependBos)}, center: ${js(view === "tl")} });
   const sae = await lab.createSae({ architecture: "standard", dIn: acts.shape[1], dSae: ${js(expansion)} * acts.shape[1], seed${scale ? ', normalizeActivations: "expected_average_only_in"' : ""} });
   await sae.train(acts, { epochs: ${js(epochs)}, batchSize: 64, lr: 1e-3, l1: ${js(l1)}, seed });
   return sae;
 }
 const a = await train(${js(hook(first))}, ${js(seed)});
 const b = await train(${js(hook(second))}, ${js(seed + 1)});
-const { features, cosines } = await lab.analysis.matching(a, b, { k: 1 });
-console.log(features.slice(0, 20), cosines.slice(0, 20));
+const nearest = await lab.analysis.matching(a, b, { k: 1 });
+console.log(nearest.features.slice(0, 20), nearest.best.slice(0, 20));
 `;
 
 /** @param {Values} values @param {(layer: number) => string} hook */

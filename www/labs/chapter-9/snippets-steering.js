@@ -39,10 +39,9 @@ print("added:", (${py(values.strength)} * direction).norm().item(), "a usual vec
 `;
 
 /** @param {Values} values @param {number | null} chosen */
-export const cardJs = (values, chosen) => `// goes on from step 4; texts: as many as you have
-const feature = ${feature(chosen, values)};
-const acts = await model.collect(texts, { hook, ...reading });
-const { examples } = await lab.analysis.examples(sae, acts, { feature, skipPosition0: ${js(values.skipPosition0)} });
+export const cardJs = (values, chosen) => `// goes on from step 4
+const corpus = await model.collect(["as many texts", "as you have"], { hook, ...reading });
+const { examples } = await lab.analysis.examples(sae, corpus, { feature: ${feature(chosen, values)}, skipPosition0: ${js(values.skipPosition0)} });
 console.table(examples.map(({ activation, before, token, after }) => ({ activation, text: [...before, "[" + token + "]", ...after].join("") })));
 `;
 

@@ -66,9 +66,11 @@ sae = SAE.from_pretrained(release=${py(release)}, sae_id=${py(id.join("/"))}, de
 print(sae.cfg.d_in, sae.cfg.d_sae, sae.cfg.d_sae / sae.cfg.d_in)
 `;
   }
+  const folder =
+    source === "shipped" ? `${shipped} comes with the lab, for its model ${model}: copy its folder` : source === "train" ? "trained on the page: “Keep it” there saves the files" : "the folder that holds cfg.json and sae_weights.safetensors";
   return `# goes on from step 1
-# ${source === "shipped" ? `${shipped} comes with the lab, for its model ${model}: copy its folder` : "the folder that holds cfg.json and sae_weights.safetensors"}
-sae = SAE.load_from_disk("my-sae", device=device)
+# ${folder}
+sae = SAE.load_from_disk("my-sae", device=device, dtype="float32")
 print(sae.cfg.d_in, sae.cfg.d_sae, sae.cfg.d_sae / sae.cfg.d_in)
 `;
 }
@@ -170,10 +172,10 @@ const feature = (/** @type {number | null} */ chosen, /** @type {number | null} 
 export const textsJs = (values, chosen) => `// goes on from step 4
 const feature = ${feature(chosen, values.feature)};
 const texts = ${jsList(linesOf(values.texts))};
-const acts = await model.collect(texts, { hook, ...reading });
-const { data } = await lab.analysis.featureActs(sae, acts, { features: [feature] });
-const rows = await acts.rows();           // which text and position each row is of
-const most = texts.map((_, t) => Math.max(...data.filter((_, i) => rows.text[i] === t)));
+const tested = await model.collect(texts, { hook, ...reading });
+const { data } = await lab.analysis.featureActs(sae, tested, { features: [feature] });
+const from = await tested.rows();         // which text and position each row is of
+const most = texts.map((_, t) => Math.max(...data.filter((_, i) => from.text[i] === t)));
 const largest = Math.max(...most, 1e-9);
 texts.forEach((text, t) => console.log(most[t].toFixed(2), "█".repeat(Math.round(20 * most[t] / largest)), text));
 `;
@@ -196,8 +198,8 @@ for text, act in zip(texts, most):
 export const reconstructionJs = (values) => `// goes on from step 4
 const acts = await model.collect(${js(linesOf(values.texts))}, { hook, ...reading });
 const { all, withoutPosition0 } = await lab.analysis.quality(sae, acts);
-const names = ["meanMse", "evGlobal", "evPerDimension", "evLegacy", "evDictionaryLearning"];
-console.table(names.map((name) => ({ name, all: all[name], withoutPosition0: withoutPosition0?.[name] })));
+const figures = ["meanMse", "evGlobal", "evPerDimension", "evLegacy", "evDictionaryLearning"];
+console.table(figures.map((name) => ({ name, all: all[name], withoutPosition0: withoutPosition0?.[name] })));
 await acts.dispose();
 `;
 

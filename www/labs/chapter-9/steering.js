@@ -15,7 +15,7 @@ import { printedBox } from "../shared/printed.js";
 import { differing, showSamples } from "./sample-texts.js";
 import { SEED, seedField } from "./setup.js";
 import * as snippets from "./snippets-steering.js";
-import { featureField, followFeature, provenance, READING, site, STEPS } from "./steps.js";
+import { featureField, followFeature, piece, provenance, READING, site, STEPS } from "./steps.js";
 
 /** @typedef {import("../../ui/step.js").LabStep} LabStep */
 /** @typedef {import("../../ui/step.js").Definition} Definition */
@@ -81,7 +81,7 @@ export function steering(step) {
         ...ways.map((way, i) => /** @type {const} */ ({ key: `w${i}`, label: way.label, kind: "number", format: percent })),
       ],
       rows: [...named]
-        .map(([id, token]) => ({ token, plain: plainOf(id), ...Object.fromEntries(ways.map((way, i) => [`w${i}`, steeredOf(way, id)])) }))
+        .map(([id, token]) => ({ token: piece(session, token), plain: plainOf(id), ...Object.fromEntries(ways.map((way, i) => [`w${i}`, steeredOf(way, id)])) }))
         .toSorted((a, b) => (b.plain ?? 0) - (a.plain ?? 0)),
     };
   };

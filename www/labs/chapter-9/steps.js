@@ -91,3 +91,17 @@ export const linesOf = (lines) =>
 
 /** Texts as such a setting. @param {readonly string[]} texts */
 export const asLines = (texts) => texts.map((text) => text.replaceAll("\n", "\\n")).join("\n");
+
+/** GPT-2's names of bytes in its pieces: those that can be printed name themselves, the others follow one another from Ā on. */
+const BYTES = (() => {
+  const plain = (/** @type {number} */ byte) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173);
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(plain(byte) ? byte : next++));
+})();
+
+/** A decoded token as the page's switch has it: as text, or as the tokenizer's piece. @param {Session} session @param {string} token */
+export function piece(session, token) {
+  if (conventionsOf(session).values.tokens !== "raw") return token;
+  const named = /^(?:<0x([0-9A-F]{2})>)+$/.test(token) ? [...token.matchAll(/<0x(..)>/g)].map(([, hex]) => parseInt(hex, 16)) : new TextEncoder().encode(token);
+  return token === "<|endoftext|>" ? token : Array.from(named, (byte) => BYTES[byte]).join("");
+}

@@ -6,7 +6,7 @@ import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { fill, h, make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { number, visible } from "../../ui/format.js";
+import { rough, visible } from "../../ui/format.js";
 import { mostActiveBoth, PER_TOKEN, topPerToken } from "../work/per-token.js";
 import { concludeProfile, positionProfile } from "../work/position-feature.js";
 import { printedBox } from "../shared/printed.js";
@@ -130,7 +130,7 @@ export function mostActive(step) {
     caption: "Activation by place in the text",
     columns: [
       { key: "feature", label: "feature" },
-      { key: "place", label: "place" },
+      { key: "place", label: "position" },
       { key: "bosMean", label: "mean, BOS", kind: "number" },
       { key: "bosMax", label: "largest, BOS", kind: "number" },
       { key: "mean", label: "mean, no BOS", kind: "number" },
@@ -138,9 +138,9 @@ export function mostActive(step) {
     ],
     rows: (shown?.profiles ?? []).flatMap(({ feature, withBos, withoutBos }) =>
       /** @type {const} */ ([
-        ["first", "position 0"],
-        ["second", "position 1"],
-        ["later", "later"],
+        ["first", "0"],
+        ["second", "1"],
+        ["later", "2 and on"],
       ]).map(([key, place]) => ({ feature: `#${feature}`, place, bosMean: withBos[key].mean, bosMax: withBos[key].max, mean: withoutBos[key].mean, max: withoutBos[key].max })),
     ),
   });
@@ -225,7 +225,7 @@ export function mostActive(step) {
       const gone = ` The steps below go on with #${next}.`;
       if (kind === "position" || kind === "bos") {
         const factor = rest ? all.activation / rest.activation : null;
-        return `The notebook's winner, #${all.feature}, is a feature of ${kind === "bos" ? "the BOS token" : "position 0"}${factor ? `, ${number(factor)} times as strong as anything after it` : ""}: it would win on every text.${gone}`;
+        return `The notebook's winner, #${all.feature}, is a feature of ${kind === "bos" ? "the BOS token" : "position 0"}${factor ? `, ${rough(factor)} times as strong as anything after it` : ""}. It has this strength on every text, whatever the text says.${gone}`;
       }
       if (kind === "start") return `The winner, #${all.feature}, answers to the beginning of some texts: it stands at position ${all.position}, and would win on many texts that begin so, whatever follows. A feature chosen further above may be more telling.${gone}`;
       return all.position === 0

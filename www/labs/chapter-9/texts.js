@@ -11,7 +11,7 @@ import { TEST_TEXTS } from "../texts/chapter9.js";
 import { BARS, barLengths, concludeBars, featureOnTexts } from "../work/activation-bars.js";
 import { printedBox } from "../shared/printed.js";
 import * as snippets from "./snippets.js";
-import { asLines, conventionsOf, featureField, followFeature, linesOf, provenance, READING, site, STEPS } from "./steps.js";
+import { asLines, conventionsOf, featureField, followFeature, linesOf, piece, provenance, READING, site, STEPS } from "./steps.js";
 
 /** @typedef {import("../../ui/step.js").LabStep} LabStep */
 /** @typedef {import("../../ui/step.js").Definition} Definition */
@@ -64,13 +64,11 @@ export function texts(step) {
       { key: "token", label: "on", kind: "token" },
       { key: "position", label: "position", kind: "number", format: String },
       { key: "rest", label: "without pos. 0", kind: "number" },
-      { key: "restToken", label: "on", kind: "token" },
     ],
     rows: [shown?.tested, shown?.notebook].flatMap((tested) =>
       (tested?.rows ?? []).map(({ text, all, withoutPosition0: rest }) => {
-        const found = all.activation > 0,
-          later = (rest?.activation ?? 0) > 0;
-        return { feature: `#${tested?.feature}`, text: inline(text, 44), all: all.activation, token: found ? all.token : "", position: found ? all.position : null, rest: rest?.activation ?? null, restToken: later ? rest?.token : "" };
+        const found = all.activation > 0;
+        return { feature: `#${tested?.feature}`, text: inline(text, 44), all: all.activation, token: found ? piece(session, all.token) : "", position: found ? all.position : null, rest: rest?.activation ?? null };
       }),
     ),
   });
