@@ -15,12 +15,12 @@ import { LabTerm } from "./term.js";
  *   options?: {value: string, label: string, group?: string, detail?: readonly string[], disabled?: boolean}[],
  *   optional?: boolean, advanced?: boolean, wide?: boolean, rows?: number,
  *   fills?: string, slide?: [number, number], rangeText?: string, noReset?: boolean, apart?: boolean,
- *   term?: [name: string, label: string], group?: string, per?: string, accept?: string,
+ *   term?: [name: string, label: string], group?: string, per?: string, accept?: string, emptyText?: string,
  * }} Field `fills` names another setting that a choice is written into, such a choice has no value of its own;
  * `apart` marks what the result was not made with, so that changing it leaves the result up to date;
  * `slide` is the part of the range that the slider covers; `rangeText` stands for a range that says nothing;
  * `term` is a word of the glossary that the hint goes on from; `group` is a heading among the folded settings;
- * `per` keeps what the visitor has set apart where one name means different things (a coefficient, by the unit of its loss)
+ * `emptyText` says what an optional setting means that is left empty; `per` keeps what the visitor has set apart where one name means different things (a coefficient, by the unit of its loss)
  */
 
 /** @typedef {{value: any, error: string | null}} Reading */
@@ -250,13 +250,13 @@ function readNumber(field, input) {
 }
 
 /** The range of a numeric setting in words. @param {Field} field */
-function range({ min, max, above, unit, optional, rangeText }) {
+function range({ min, max, above, unit, optional, rangeText, emptyText = "empty: off" }) {
   const written = (/** @type {number} */ x) => (Number.isInteger(x) && Math.abs(x) >= 1000 ? count(x) : exact(x));
   let limits = "";
   if (rangeText !== undefined) limits = rangeText;
   else if (above !== undefined) limits = max === undefined ? `above ${written(above)}` : `above ${written(above)}, up to ${written(max)}`;
   else if (min !== undefined) limits = max === undefined ? `${written(min)} or more` : `${written(min)} to ${written(max)}`;
-  return [limits, unit, optional && "empty: off"].filter(Boolean).join(" · ");
+  return [limits, unit, optional && emptyText].filter(Boolean).join(" · ");
 }
 
 /**

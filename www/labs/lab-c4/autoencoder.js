@@ -25,8 +25,8 @@ export const autoencoderFields = (encoderBias) => [
     kind: "choice",
     value: "tied",
     options: [
-      { value: "tied", label: "tied: decoder = encoder transposed" },
-      { value: "untied", label: "untied: two sets of weights" },
+      { value: "tied", label: "tied: one set for both" },
+      { value: "untied", label: "untied: two sets" },
     ],
   },
   { name: "expansion", label: "Expansion", kind: "number", value: 4, above: 0, max: 32, unit: "features per dimension" },

@@ -19,6 +19,9 @@ import { StreamCurves } from "./stream-curves.js";
 /** @typedef {import("../../ui/types.js").Epoch} Epoch */
 /** @typedef {{sae: Sae | null, handles: Sae[], history: Epoch[], texts: number, source: string, tokens: number, l1: number, dSae: number, expansion: number, layer: number, hook: string, center: boolean, prependBos: boolean, seed: number}} Value */
 
+/** For a run of some ten seconds on a processor: a higher rate and price than for one of hours. */
+const SHORT = Object.freeze({ tokens: 30_000, l1: 5, lr: 3e-3, batchSize: 256, heldOut: 0.02 });
+
 /** The text that comes with the page. */
 const BUNDLED = new URL("../texts/challenge.txt", import.meta.url);
 
@@ -55,11 +58,11 @@ export function challengeStep(step) {
         value: "8",
         options: ["4", "8", "16", "32"].map((value) => ({ value, label: `${value} features per dimension` })),
       },
-      { name: "tokens", label: "Tokens to train on", kind: "integer", value: 20_000, min: 1000, max: 100_000_000, hint: "more is better and takes longer; texts are repeated, in a new order, when they run out" },
-      { name: "l1", label: "Coefficient λ", kind: "log", value: WIDE.l1, min: 1e-2, max: 100, hint: "of sums, as SAELens has it" },
-      { name: "batchSize", label: "Batch", kind: "integer", value: WIDE.batchSize, min: 16, max: 65_536, unit: "tokens" },
-      { name: "lr", label: "Learning rate", kind: "number", value: WIDE.lr, above: 0, max: 1, hint: "Adam" },
-      { name: "heldOut", label: "Hold out", kind: "number", value: 0.02, min: 0, max: 0.9, hint: "share of the texts" },
+      { name: "tokens", label: "Tokens to train on", kind: "integer", value: SHORT.tokens, min: 1000, max: 100_000_000, hint: "more is better and takes longer; texts are repeated, in a new order, when they run out" },
+      { name: "l1", label: "Coefficient λ", kind: "log", value: SHORT.l1, min: 1e-2, max: 100, hint: "of sums, as SAELens has it" },
+      { name: "batchSize", label: "Batch", kind: "integer", value: SHORT.batchSize, min: 16, max: 65_536, unit: "tokens" },
+      { name: "lr", label: "Learning rate", kind: "number", value: SHORT.lr, above: 0, max: 1, hint: "Adam" },
+      { name: "heldOut", label: "Hold out", kind: "number", value: SHORT.heldOut, min: 0, max: 0.9, hint: "share of the texts" },
       { name: "layer", label: "Layer", kind: "integer", value: Math.min(6, session.config.nLayers - 1), min: 0, max: session.config.nLayers - 1, advanced: true },
       { name: "seed", label: "Seed", kind: "integer", value: 0, min: 0, max: 4294967295, rangeText: "a whole number", advanced: true },
     ],

@@ -7,7 +7,7 @@ import { count, counted, decimals, percent } from "../../ui/format.js";
 import { MatrixMap } from "../../ui/matrix-map.js";
 import { printedBox } from "../shared/printed.js";
 import { concludeCorrelation, correlate, correlationExercise, EXERCISE } from "../work/c4-correlation.js";
-import { pairFigures } from "../work/c4-pairs.js";
+import { correlationsOf, pairFigures } from "../work/c4-pairs.js";
 import { autoencoderFields, autoencoderOptions } from "./autoencoder.js";
 import { bench, tableFigure } from "./parts.js";
 import { leavesOut, origin, position0Words } from "./said.js";
@@ -21,10 +21,14 @@ import { trainingFields } from "./train.js";
 /** @typedef {import("../../ui/types.js").Sae} Sae */
 /** @typedef {import("../work/c4-correlation.js").Correlated} Correlated */
 /** @typedef {import("../work/c4-pairs.js").PairFigures} PairFigures */
+/** @typedef {{features: number[], data: Float32Array, shape: number[]}} Small */
 /**
- * `pairs` are the figures of the listed pairs, with position 0 and without.
- * @typedef {{sae: Sae, acts: Acts, handles: (Acts | Sae)[], correlated: Correlated, pairs: PairFigures[], pairsRest: PairFigures[], minFrequency: number, source: {hook: string, center: boolean, prependBos: boolean, seed: number}, own: boolean}} Value
+ * `pairs` are the figures of the listed pairs, with position 0 and without; `small` has the correlations of the features in them.
+ * @typedef {{sae: Sae, acts: Acts, handles: (Acts | Sae)[], correlated: Correlated, pairs: PairFigures[], pairsRest: PairFigures[], small: Small, smallRest: Small, minFrequency: number, source: {hook: string, center: boolean, prependBos: boolean, seed: number}, own: boolean}} Value
  */
+
+/** Each feature of some pairs once, pairs beside each other. @param {readonly {a: number, b: number}[]} pairs */
+const featuresIn = (pairs) => [...new Set(pairs.slice(0, 20).flatMap(({ a, b }) => [a, b]))];
 
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function coactivationStep(step) {
@@ -35,8 +39,8 @@ export function coactivationStep(step) {
   const usesOwn = () => step.settings?.values().which === "trained";
 
   /** @param {Value} value */
-  const chosen = ({ correlated: { all, withoutPosition0 }, pairs, pairsRest }) =>
-    leavesOut(session) ? { found: withoutPosition0, pairs: pairsRest } : { found: all, pairs };
+  const chosen = ({ correlated: { all, withoutPosition0 }, pairs, pairsRest, small, smallRest }) =>
+    leavesOut(session) ? { found: withoutPosition0, pairs: pairsRest, small: smallRest } : { found: all, pairs, small };
 
   /** @param {Value} value @returns {import("../../ui/data-table.js").Table} */
   const table = (value) => ({
@@ -72,6 +76,7 @@ export function coactivationStep(step) {
         name: "which",
         label: "Autoencoder",
         kind: "ways",
+        wide: true,
         value: "fresh",
         options: [
           { value: "fresh", label: "A fresh one", detail: ["trained on the prompts below, as in the solutions"] },
@@ -106,6 +111,8 @@ export function coactivationStep(step) {
             sae, acts, handles: made ? [made.sae, made.acts] : [], correlated, minFrequency, own,
             pairs: await figures(correlated.all.pairs),
             pairsRest: await figures(correlated.withoutPosition0.pairs),
+            small: await correlationsOf(bench(context), sae, acts, featuresIn(correlated.all.pairs)),
+            smallRest: await correlationsOf(bench(context), sae, acts, featuresIn(correlated.withoutPosition0.pairs), true),
             source: trained ? { hook: trained.hook, center: trained.center, prependBos: trained.prependBos, seed: trained.seed } : solutionSource(values),
           },
         };
@@ -116,7 +123,7 @@ export function coactivationStep(step) {
       }
     },
     render(/** @type {Value} */ value) {
-      const { found, pairs } = chosen(value);
+      const { found, pairs, small } = chosen(value);
       printed.show([
         `${counted(found.active, "feature")} active on more than ${percent(value.minFrequency)} of the rows${leavesOut(session) ? ", position 0 left out" : ""}${found.constant ? `, ${count(found.constant)} of them constant` : ""}`,
         "",
@@ -124,13 +131,15 @@ export function coactivationStep(step) {
         ...pairs.map(({ a, b, correlation }) => `  Feature ${a} <-> Feature ${b}: corr = ${correlation === null ? "none" : decimals(3)(correlation)}`),
       ]);
       figure.show(`The closest pairs, ${position0Words(session)}`, () => table(value));
-      matrix.hidden = found.matrix === null;
-      if (!found.matrix) return;
-      const labels = Array.from(found.features, (f) => `F${f}`);
-      const { data, shape } = found.matrix;
+      // where there are too many features for one picture, those of the pairs
+      const whole = found.matrix !== null;
+      const labels = Array.from(whole ? found.features : small.features, (f) => `F${f}`);
+      const { data, shape } = found.matrix ?? small;
+      matrix.hidden = labels.length < 2;
+      if (labels.length < 2) return;
       matrix.show({
         name: "correlations",
-        caption: `Correlations of ${counted(labels.length, "feature")}, ${position0Words(session)}`,
+        caption: `Correlations of ${whole ? counted(labels.length, "feature") : `the ${counted(labels.length, "feature")} in these pairs`}, ${position0Words(session)}`,
         panels: [{ rows: labels, columns: labels, data, shape, diverging: true, max: 1, unit: "correlation" }],
         table: () => ({
           caption: "The matrix",
@@ -143,7 +152,7 @@ export function coactivationStep(step) {
     conclusion(/** @type {Value} */ value) {
       const { found } = chosen(value);
       const limit = step.settings.values().matrixUpTo;
-      return concludeCorrelation(value.correlated) + (found.matrix || found.active < 2 ? "" : ` The matrix is not drawn: ${count(found.active)} features are more than ${count(limit)}. Raise the frequency limit, or the coefficient, to have fewer.`);
+      return concludeCorrelation(value.correlated) + (found.matrix || found.active < 2 ? "" : ` Of ${count(found.active)} features the picture shows those of the pairs only: more than ${count(limit)} would be too many. A higher frequency limit, or a larger coefficient, leaves fewer.`);
     },
     provenance: (/** @type {Value} */ { source, own }) => origin(session, { ...source, more: own ? `autoencoder of step ${STEPS.train}` : undefined }),
     code: (values) => ({ javascript: javascript.coactivation(values), python: python.coactivation(values) }),

@@ -19,7 +19,7 @@ export function conceptsStep(step) {
   const { session } = step;
   const figures = CONCEPTS.map(({ id }) => tableFigure(`concept-${id}`));
   const notes = CONCEPTS.map(() => h("p", { class: "fact" }));
-  const sections = CONCEPTS.map(({ label }, i) => h("section", {}, h("h4", {}, label), figures[i].element, notes[i]));
+  const sections = CONCEPTS.map(({ label }, i) => h("section", { "aria-label": label }, figures[i].element, notes[i]));
   const list = h("div", {}, sections);
 
   /** @param {ConceptResult} result @returns {import("../../ui/data-table.js").Table} */

@@ -63,7 +63,7 @@ export function controlsStep(step) {
     body: [figure, table.element],
     fields: () => [
       { name: "prompt", label: "Prompt", kind: "lines", value: STEERING_PROMPT, rows: 2, wide: true },
-      { name: "feature", label: "Feature", kind: "integer", value: null, min: 0, max: session.usable(STEPS.train)?.value.sae.config.dSae - 1 || undefined, optional: true, rangeText: "chosen above; empty: the first" },
+      { name: "feature", label: "Feature", kind: "integer", value: null, min: 0, max: session.usable(STEPS.train)?.value.sae.config.dSae - 1 || undefined, optional: true, rangeText: "chosen above", emptyText: "empty: the first" },
       { name: "strength", label: "Strength", kind: "slider", value: 10, min: -1000, max: 1000, slide: [-50, 50] },
       { name: "maxNewTokens", label: "New tokens", kind: "integer", value: 20, min: 1, max: session.config.nCtx - 1, advanced: true },
       { name: "seed", label: "Seed", kind: "integer", value: 0, min: 0, max: 4294967295, rangeText: "a whole number", hint: "of the random direction", advanced: true },

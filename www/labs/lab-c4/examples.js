@@ -121,8 +121,8 @@ export function examplesStep(step) {
     body: [figure, printed.element],
     fields: () => [
       { name: "features", label: "Features", kind: "text", value: "", hint: "numbers with commas; empty: the first of the table above" },
-      { name: "howMany", label: "How many of the table", kind: "integer", value: 5, min: 1, max: 20 },
-      { name: "k", label: "Examples of each", kind: "integer", value: 10, min: 1, max: 100 },
+      { name: "howMany", label: "How many", kind: "integer", value: 5, min: 1, max: 20 },
+      { name: "k", label: "Examples", kind: "integer", value: 10, min: 1, max: 100 },
       { name: "context", label: "Neighbours on each side", kind: "integer", value: 5, min: 0, max: 30, unit: "tokens", advanced: true },
     ],
     async run(context) {

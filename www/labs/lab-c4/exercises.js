@@ -58,6 +58,7 @@ export function sparsityExercise(session) {
         name: "effect",
         label: "From 0.0001 to 0.01, the number of active features …",
         kind: "choice",
+        wide: true,
         value: "",
         options: [unanswered, { value: "falls", label: "falls by more than a tenth" }, { value: "same", label: "stays the same within a tenth" }, { value: "rises", label: "rises by more than a tenth" }],
       },
@@ -65,6 +66,8 @@ export function sparsityExercise(session) {
         name: "c",
         label: "A coefficient that makes it sparse",
         kind: "number",
+        wide: true,
+        emptyText: "",
         value: null,
         min: 0,
         max: 1e6,
@@ -137,6 +140,7 @@ export function pairsExercise(session) {
     min: 0,
     max: session.usable(STEPS.coactivation) ? session.usable(STEPS.coactivation)?.value.sae.config.dSae - 1 : undefined,
     optional: true,
+    emptyText: "",
     rangeText: "a feature's number",
   });
   return {
@@ -145,10 +149,11 @@ export function pairsExercise(session) {
       feature("b", "The other"),
       {
         name: "holds",
-        label: "Without position 0 their correlation is …",
+        label: "Without position 0",
         kind: "choice",
         value: "",
         options: [unanswered, { value: "above", label: "above 0.5 still" }, { value: "below", label: "0.5 or less, or none" }],
+        hint: "their correlation",
       },
     ],
     async check({ a, b, holds }, signal) {
@@ -194,6 +199,7 @@ export function layersExercise(session) {
         name: "bound",
         label: "More bound to single tokens are the features of …",
         kind: "choice",
+        wide: true,
         value: "",
         options: [unanswered, { value: "early", label: "the first layer" }, { value: "late", label: "the last layer" }, { value: "neither", label: "neither, clearly" }],
         hint: `clearly: more than ${CLEAR} standard errors apart`,
@@ -202,6 +208,7 @@ export function layersExercise(session) {
         name: "same",
         label: "Features with the same number in both …",
         kind: "choice",
+        wide: true,
         value: "",
         options: [unanswered, { value: "alike", label: "point the same way" }, { value: "unrelated", label: "have little to do with each other" }],
       },
@@ -249,7 +256,8 @@ export function challengeExercise(session) {
         min: 0,
         max: session.usable(STEPS["challenge-train"]) ? session.usable(STEPS["challenge-train"])?.value.dSae - 1 : undefined,
         optional: true,
-        rangeText: "a feature's number; empty: there is none",
+        emptyText: "empty: there is none",
+        rangeText: "a feature's number",
       })),
     async check(answers, signal) {
       const { value } = resultOf(session, STEPS.concepts);
@@ -265,7 +273,7 @@ export function challengeExercise(session) {
       }
       return together(parts);
     },
-    solve: () => session.steps.get(STEPS["challenge-train"])?.settings.take({ expansion: "16", l1: 4, tokens: 100_000 }),
+    solve: () => session.steps.get(STEPS["challenge-train"])?.settings.take({ expansion: "16", l1: 5, tokens: 100_000 }),
   };
 }
 

@@ -55,7 +55,7 @@ export function generateStep(step) {
       });
       const { top } = await model.run(prompt, { prependBos, topK: 5, signal });
       const { tokens: all } = await model.run(made.ids, { logits: "none", signal });
-      return { value: { text: prompt + made.text, ...all, from: made.ids.length - made.newIds.length, top: top ?? [], temperature, prependBos, seed } };
+      return { value: { text: made.text, ...all, from: made.ids.length - made.newIds.length, top: top ?? [], temperature, prependBos, seed } };
     },
     render(/** @type {Value} */ value) {
       printed.show([value.text]);

@@ -44,18 +44,18 @@ export function sweepView(session, name) {
     const units = losses(session, dIn, dSae);
     const { symbol } = conventionsOf(session).coefficient(1, dIn, dSae);
     return {
-      caption: "One row for each coefficient",
+      caption: "One row for each coefficient: squared error, active features, explained variance per dimension",
       sortable: true,
       columns: [
-        { key: "c", label: `coefficient ${symbol}`, kind: "number", format: exact },
-        { key: "other", label: symbol === "c" ? "the same as λ" : "the same as c", kind: "number", format: exact },
-        { key: "recon", label: units.errorWord, kind: "number" },
-        { key: "active", label: "active features", kind: "number" },
-        { key: "activeRest", label: "active, without pos. 0", kind: "number" },
-        { key: "dead", label: "never active", kind: "number", format: count },
+        { key: "c", label: symbol, kind: "number", format: exact },
+        { key: "other", label: symbol === "c" ? "as λ" : "as c", kind: "number", format: exact },
+        { key: "recon", label: units.sums ? "error of a row" : "mean error", kind: "number" },
+        { key: "active", label: "active", kind: "number" },
+        { key: "activeRest", label: "active, no pos. 0", kind: "number" },
+        { key: "dead", label: "dead", kind: "number", format: count },
         { key: "ev", label: "explained", kind: "number", format: decimals(3) },
-        { key: "evRest", label: "explained, without pos. 0", kind: "number", format: decimals(3) },
-        ...(rows.some(({ evHeldOut }) => evHeldOut !== null) ? [/** @type {const} */ ({ key: "held", label: "explained, new prompts", kind: "number", format: decimals(3) })] : []),
+        { key: "evRest", label: "explained, no pos. 0", kind: "number", format: decimals(3) },
+        ...(rows.some(({ evHeldOut }) => evHeldOut !== null) ? [/** @type {const} */ ({ key: "held", label: "new prompts", kind: "number", format: decimals(3) })] : []),
       ],
       rows: rows.map((row) => {
         const [c, lambda] = [row.coefficient, Number(row.lambda.toPrecision(4))];
@@ -82,7 +82,7 @@ export function sweepView(session, name) {
     const { symbol } = conventions.coefficient(1, sweep.dIn, sweep.dSae);
     const x = ordered.map((row) => conventions.coefficient(row.coefficient, sweep.dIn, sweep.dSae).value);
     const out = leavesOut(session);
-    figure.show("What each coefficient does", () => table(sweep));
+    figure.show("What each coefficient does to the squared error, the active features and the variance explained", () => table(sweep));
     plot.hidden = ordered.length < 2;
     if (ordered.length < 2) return;
     plot.show({

@@ -45,7 +45,7 @@ export function trainStep(step) {
   function figures({ quality, entries, heldOut }) {
     const chosen = ev(session);
     const last = entries.at(-1);
-    const shown = (/** @type {number} */ x, /** @type {import("../../ui/data-table.js").Row} */ row) => (String(row.what).startsWith("explained") ? decimals(4)(x) : number(x));
+    const shown = (/** @type {number} */ x, /** @type {import("../../ui/data-table.js").Row} */ row) => (String(row.what).startsWith("explained") ? decimals(4)(x) : row.what === "never active" ? count(x) : number(x));
     const all = quality?.all,
       rest = quality?.withoutPosition0;
     return {

@@ -73,7 +73,8 @@ async function layerSae(bench, layer, part, settings) {
   const { lab, model, signal } = bench;
   const hook = residPost(layer);
   return using(await model.collect(repeated(prompts, repeats), { hook, prependBos, center, ...watch(bench, "sequences") }), async (acts) => {
-    const sae = await makeSae(bench, { tied, expansion, encoderBias, seed, weights: weightsOf?.(part) ?? null });
+    // another start for each layer, as a notebook's generator goes on: from one start the features would stay where they are
+    const sae = await makeSae(bench, { tied, expansion, encoderBias, seed: seed + part, weights: weightsOf?.(part) ?? null });
     try {
       const recipe = { epochs, batchSize, lr, l1, seed, order: orderOf?.(part) ?? null, share: { part, of: layers.length } };
       const { quality } = await trainSae(bench, sae, acts, recipe);

@@ -43,6 +43,24 @@ export async function pairFigures({ lab, signal }, sae, acts, pairs) {
   });
 }
 
+/**
+ * The correlations of a few features with one another; one that does not vary has none, which is NaN here.
+ *
+ * @param {Bench} bench
+ * @param {Sae} sae
+ * @param {Acts} acts
+ * @param {readonly number[]} features
+ * @param {boolean} [skipPosition0]
+ * @returns {Promise<{features: number[], data: Float32Array, shape: number[]}>}
+ */
+export async function correlationsOf({ lab, signal }, sae, acts, features, skipPosition0 = false) {
+  const n = features.length;
+  if (n === 0) return { features: [], data: new Float32Array(), shape: [0, 0] };
+  const { data, shape } = await lab.analysis.featureActs(sae, acts, { features: [...features], skipPosition0, signal });
+  const columns = features.map((_, k) => Float64Array.from({ length: shape[0] }, (_, row) => data[row * n + k]));
+  return { features: [...features], data: Float32Array.from(columns.flatMap((x) => columns.map((y) => pearson(x, y) ?? NaN))), shape: [n, n] };
+}
+
 /** Pearson's correlation, as np.corrcoef; null where one of the two is constant. @param {Float64Array} x @param {Float64Array} y */
 export function pearson(x, y) {
   const n = x.length;

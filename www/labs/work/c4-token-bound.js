@@ -102,6 +102,11 @@ export function concludeBound(layers, numbers) {
         ? `Position 0 left out, ${shares}: on these few texts the late layer is more bound to single tokens, against the usual account.`
         : `Position 0 left out, ${shares}: no clear difference between the two.`,
   ];
-  if (numbers) said.push(`Features with the same number have a mean cosine of ${decimals(2)(numbers.same)}, those nearest to each other ${decimals(2)(numbers.nearest)}: numbers cannot be compared between autoencoders.`);
+  if (numbers)
+    said.push(
+      `Features with the same number have a mean cosine of ${decimals(2)(numbers.same)}, those nearest to each other ${decimals(2)(numbers.nearest)}: ${
+        numbers.same > 0.5 ? "alike, but only because both began with the same random weights" : "a number of one says nothing about the same number of the other"
+      }.`,
+    );
   return said.join(" ");
 }
