@@ -5,6 +5,7 @@ import "../../ui/data-table.js";
 import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { h, make } from "../../ui/dom.js";
+import { isCancelled } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
 import { exact, norm, number, percent, rough, visible } from "../../ui/format.js";
 import { randomDirection } from "../../ui/random-direction.js";
@@ -137,7 +138,10 @@ export function steering(step) {
           next: await nextTokens(bench, sae, { ...options, strength, k: KEPT }),
         },
       ];
-      if (largest > 0) {
+      /** @type {Value} */ const value = { hook: loaded.hook, name: loaded.name, feature, samples: first, ways, largest, times, strength, bias: values.bias };
+      if (largest === 0) return { value };
+      context.live(value);
+      try {
         // as long as the row times so many largest activations, whichever direction it is
         const { data: row } = await sae.direction({ feature, kind: "decoder" });
         const scale = (times * largest * length(row)) / (first.norms.direction || 1);
@@ -150,8 +154,10 @@ export function steering(step) {
           added: Math.abs(scale) * first.norms.direction,
           next: await nextTokens(bench, sae, { ...options, strength: scale, k: KEPT }),
         });
+      } catch (error) {
+        if (!isCancelled(error)) throw error;
+        return { value, stopped: "Stopped before the second strength; what the first one wrote is kept." };
       }
-      /** @type {Value} */ const value = { hook: loaded.hook, name: loaded.name, feature, samples: first, ways, largest, times, strength, bias: values.bias };
       return { value };
     },
 
@@ -211,7 +217,7 @@ export function steering(step) {
       const second =
         largest === 0
           ? ` The feature is active nowhere on the page's texts, so it has no largest activation to go by.`
-          : ` Its largest activation on the page's texts is ${rough(largest)}; ${exact(times)} times that is ${percent((scaled?.added ?? 0) / first.norms.residual)} of a usual vector.`;
+          : ` Its largest activation on the page's texts is ${rough(largest)}${scaled ? `; ${exact(times)} times that is ${percent(scaled.added / first.norms.residual)} of a usual vector` : ""}.`;
       const control = random && scaled ? ` A random direction of that length changes ${differing(ways, ways.indexOf(random))} of ${first.seeds.length + 1} texts, the feature ${differing(ways, ways.indexOf(scaled))}: a changed text alone is no sign of a meaning.` : "";
       return told + second + (bias ? " The direction holds the decoder's bias, which all features share." : "") + control;
     },

@@ -7,7 +7,7 @@ import "../../ui/figure.js";
 import "../../ui/scatter-plot.js";
 import { CurvePlot } from "../../ui/curve-plot.js";
 import { make } from "../../ui/dom.js";
-import { PageError } from "../../ui/errors.js";
+import { isCancelled, PageError } from "../../ui/errors.js";
 import { count, decimals, inline, percent, rough } from "../../ui/format.js";
 import { ScatterPlot } from "../../ui/scatter-plot.js";
 import { TRADE_OFF_TEXTS } from "../texts/chapter9.js";
@@ -81,15 +81,20 @@ export function tradeOff(step) {
       if (texts.length < 4) throw new PageError("LAB-BAD-SETTING", "There are too few texts for a correlation.", "Give at least four, one a line.");
       const bench = { lab, model, signal };
       /** @type {Measured[]} */ const measured = [];
-      for (const [i, text] of texts.entries()) {
-        signal.throwIfAborted();
-        const { all, withoutPosition0 } = await reconstruction(bench, loaded.sae, { ...site(values, loaded), texts: [text] });
-        measured.push({ text, all, withoutPosition0 });
-        progress(i + 1, texts.length, "texts");
+      /** @type {Value} */ const value = { hook: loaded.hook, name: loaded.name, measured, levels: [], levelText: texts.reduce((longest, text) => (text.length > longest.length ? text : longest), "") };
+      try {
+        for (const [i, text] of texts.entries()) {
+          signal.throwIfAborted();
+          const { all, withoutPosition0 } = await reconstruction(bench, loaded.sae, { ...site(values, loaded), texts: [text] });
+          measured.push({ text, all, withoutPosition0 });
+          progress(i + 1, texts.length, "texts");
+        }
+        value.levels = await acrossLevels(bench, loaded.sae, { ...site(values, loaded), text: value.levelText });
+      } catch (error) {
+        if (!isCancelled(error) || measured.length < 4) throw error;
+        return { value, stopped: `Stopped after ${measured.length} of ${texts.length} texts; these are kept.` };
       }
-      const levelText = texts.reduce((longest, text) => (text.length > longest.length ? text : longest), "");
-      const levels = await acrossLevels(bench, loaded.sae, { ...site(values, loaded), text: levelText });
-      return { value: { hook: loaded.hook, name: loaded.name, measured, levels, levelText } };
+      return { value };
     },
 
     render(/** @type {Value} */ value) {
@@ -108,6 +113,7 @@ export function tradeOff(step) {
         groups: [{ label: "texts", x, y, names: value.measured.map(({ text }) => inline(text, 40)) }],
         table: () => textTable(value),
       });
+      curve.hidden = value.levels.length === 0;
       curve.show({
         name: "features-kept",
         caption: `One text, “${inline(value.levelText, 40)}”, with only the strongest features of each position kept; position 0 left out, per dimension`,

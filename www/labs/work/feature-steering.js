@@ -5,7 +5,7 @@ import { exact } from "../../ui/format.js";
 import { STEERING_PROMPT } from "../texts/chapter9.js";
 import { fixed } from "./bench.js";
 import { CHAPTER9_SITE } from "./extract.js";
-import { check, length } from "./rows.js";
+import { check, largest, length } from "./rows.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Sae} Sae */
@@ -129,7 +129,7 @@ function softmax(logits, temperature) {
 }
 
 /** The places of the `k` largest. @param {Float64Array} list @param {number} k */
-const best = (list, k) => Array.from(list.keys()).sort((a, b) => list[b] - list[a] || a - b).slice(0, k);
+const best = (list, k) => largest(list, k).map(({ index }) => index);
 
 /** @param {{samples: Samples, next: NextTokens, feature: number, strength: number}} result */
 export function concludeSteering({ samples: { greedy, norms }, next, feature, strength }) {

@@ -54,8 +54,17 @@ export function above(list, threshold = 0) {
 
 /** The `k` largest with their places, largest first and of equals the first first. @param {ArrayLike<number>} list @param {number} k */
 export function largest(list, k) {
-  const order = Array.from(list, (_, i) => i).sort((a, b) => list[b] - list[a] || a - b);
-  return order.slice(0, k).map((index) => ({ index, value: list[index] }));
+  /** @type {{index: number, value: number}[]} */ const best = [];
+  // sorting tens of thousands of numbers for the sake of a few would hold up the page
+  for (let index = 0; index < list.length && k > 0; index += 1) {
+    const value = list[index];
+    if (best.length === k && !(value > best[k - 1].value)) continue;
+    let at = best.length;
+    while (at > 0 && value > best[at - 1].value) at -= 1;
+    best.splice(at, 0, { index, value });
+    if (best.length > k) best.pop();
+  }
+  return best;
 }
 
 /** One feature on every row of a data set. @param {Bench} bench @param {Sae} sae @param {Acts} acts @param {number} feature */
