@@ -25,7 +25,7 @@ use crate::error::check_setting;
 
 use super::color::{Palette, Theme, mix, parse};
 use super::frame::{Content, Frame, KeyPlace, Names};
-use super::labels::Labels;
+use super::labels::{Labels, leader};
 use super::plane::{Drawn, Plane};
 use super::scales::{Axis, BLANK};
 use super::sheet::{Dash, Font, Rect, Sheet, Units};
@@ -91,7 +91,7 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec:
     let plane = Plane::new(&sheet, &frame, both, both);
     if !plane.plot.is_empty() {
         plane.y_grid()?;
-        plane.x_grid(axis.as_ref(), true)?;
+        plane.x_grid(axis.as_ref(), &[], true)?;
         plane.names(names)?;
         // The axes themselves, through the origin.
         let cross = mix(sheet.palette.line, sheet.palette.quiet, 0.6);
@@ -99,6 +99,7 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec:
         sheet.vertical(plane.across(0.0), plane.plot.top, plane.plot.bottom(), cross)?;
         circle(&plane, spec.circle)?;
         arrows(&plane, spec, &colors)?;
+        plane.nothing(spec.arrows.is_empty())?;
     }
     Ok(plane.drawn())
 }
@@ -186,6 +187,9 @@ fn arrows<DB: DrawingBackend>(plane: &Plane<DB>, spec: &Arrows, colors: &[RGBCol
             placed.iter().filter(|other| steps(other.tip).any(on)).count()
         };
         let Some(area) = labels.beside(arrow.tip, size, sheet.px(4.0), arrow.angle, covered) else { continue };
+        if let Some(line) = leader(arrow.tip, area, sheet.px(9.0)) {
+            sheet.path(line.to_vec(), sheet.palette.quiet, 0.7, 1.0, Dash::None)?;
+        }
         sheet.fill(area, sheet.palette.paper, 0.6)?;
         sheet.text(&text, Font::Label, sheet.palette.ink, (area.left, area.top + area.height / 2), HPos::Left)?;
     }

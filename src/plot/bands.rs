@@ -65,6 +65,8 @@ enum Way {
     Upright,
     /// Broken into lines, name by name.
     Broken(Vec<Vec<String>>),
+    /// Both.
+    BrokenUpright(Vec<Vec<String>>),
 }
 
 impl BandNames {
@@ -78,14 +80,21 @@ impl BandNames {
         if step == 1 && widest + sheet.px(4.0) <= band {
             return Ok(Self { step, way: Way::Flat, height: row });
         }
+        let most = sheet.px(LONGEST_NAME.0).min((f64::from(sheet.all.height) * LONGEST_NAME.1) as i32);
         if broken && step == 1 && names.len() <= FEW {
-            let lines = names.iter().map(|name| break_lines(sheet, name, band - sheet.px(8.0))).collect::<Result<Option<Vec<_>>>>()?;
-            if let Some(lines) = lines {
-                let most = lines.iter().map(Vec::len).max().unwrap_or(1).max(1);
-                return Ok(Self { step, way: Way::Broken(lines), height: most as i32 * row });
+            let within = |room: i32| names.iter().map(|name| break_lines(sheet, name, room)).collect::<Result<Option<Vec<_>>>>();
+            let height = |lines: &[Vec<String>]| lines.iter().map(Vec::len).max().unwrap_or(1).max(1) as i32 * row;
+            if let Some(lines) = within(band - sheet.px(8.0))? {
+                return Ok(Self { step, height: height(&lines), way: Way::Broken(lines) });
+            }
+            if widest > most
+                && let Some(lines) = within(most)?
+                && height(&lines) <= band
+            {
+                let height = sheet.widest(lines.iter().flatten().map(String::as_str), Font::Label)?;
+                return Ok(Self { step, height, way: Way::BrokenUpright(lines) });
             }
         }
-        let most = sheet.px(LONGEST_NAME.0).min((f64::from(sheet.all.height) * LONGEST_NAME.1) as i32);
         Ok(Self { step, way: Way::Upright, height: widest.min(most) })
     }
 
@@ -101,6 +110,13 @@ impl BandNames {
             match &self.way {
                 Way::Flat => sheet.text(name, Font::Label, sheet.palette.ink, (x, top + row / 2), HPos::Center)?,
                 Way::Upright => sheet.text_up(&sheet.fit(name, Font::Label, self.height)?, sheet.palette.ink, (x, top))?,
+                Way::BrokenUpright(lines) => {
+                    let lines = lines.get(span.items.start).map(Vec::as_slice).unwrap_or_default();
+                    for (i, line) in lines.iter().enumerate() {
+                        let beside = (2 * i as i32 - lines.len() as i32 + 1) * row / 2;
+                        sheet.text_up(line, sheet.palette.ink, (x + beside, top))?;
+                    }
+                }
                 Way::Broken(lines) => {
                     for (i, line) in lines.get(span.items.start).into_iter().flatten().enumerate() {
                         sheet.text(line, Font::Label, sheet.palette.ink, (x, top + row / 2 + i as i32 * row), HPos::Center)?;

@@ -108,7 +108,7 @@ impl ColorScale {
     /// paper and as light as each other, so that neither sign looks larger.
     pub fn diverging(paper: RGBColor, dark: bool) -> Self {
         let zero = Oklab::from(paper);
-        let (l, chroma) = if dark { (0.80, 0.125) } else { (0.47, 0.135) };
+        let (l, chroma) = if dark { (0.78, 0.13) } else { (0.55, 0.14) };
         let towards = |degrees: f64| {
             let end = Oklab { l, a: chroma * degrees.to_radians().cos(), b: chroma * degrees.to_radians().sin() };
             from_paper(paper, |t| {
@@ -117,7 +117,7 @@ impl ColorScale {
                 Oklab { l: zero.l + (end.l - zero.l) * t, a: zero.a + (end.a - zero.a) * hue, b: zero.b + (end.b - zero.b) * hue }
             })
         };
-        Self { above: towards(if dark { 65.0 } else { 50.0 }), below: Some(towards(250.0)) }
+        Self { above: towards(if dark { 65.0 } else { 53.0 }), below: Some(towards(250.0)) }
     }
 
     pub fn is_diverging(&self) -> bool {

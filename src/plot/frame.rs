@@ -155,21 +155,27 @@ impl Frame {
         let plot = self.plot;
         let most = (plot.width / sheet.px(48.0)).clamp(2, 12);
         for count in (1..=most as usize).rev() {
-            let mut placed = Vec::new();
-            let (mut free, mut fits) = (0, true);
-            for tick in axis.ticks(count) {
-                let width = sheet.width(&tick.label, Font::Label)?;
-                let at = plot.left + (axis.fraction(tick.value).unwrap_or(0.0) * f64::from(plot.width)) as i32;
-                let centre = at.min(sheet.all.right() - sheet.px(2.0) - width / 2).max(width / 2);
-                fits &= centre - width / 2 >= free;
-                free = centre + width / 2 + sheet.px(12.0);
-                placed.push((tick, centre));
-            }
-            if fits {
+            if let Some(placed) = self.place_ticks(sheet, axis, axis.ticks(count))? {
                 return Ok(placed);
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Ticks with the centres of their numbers; `None` where these have no room.
+    pub fn place_ticks<DB: DrawingBackend>(&self, sheet: &Sheet<DB>, axis: &Axis, ticks: Vec<Tick>) -> Result<Option<Vec<(Tick, i32)>>> {
+        let plot = self.plot;
+        let mut placed = Vec::new();
+        let (mut free, mut fits) = (0, true);
+        for tick in ticks {
+            let width = sheet.width(&tick.label, Font::Label)?;
+            let at = plot.left + (axis.fraction(tick.value).unwrap_or(0.0) * f64::from(plot.width)) as i32;
+            let centre = at.min(sheet.all.right() - sheet.px(2.0) - width / 2).max(width / 2);
+            fits &= centre - width / 2 >= free;
+            free = centre + width / 2 + sheet.px(12.0);
+            placed.push((tick, centre));
+        }
+        Ok(fits.then_some(placed))
     }
 }
 

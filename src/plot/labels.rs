@@ -41,6 +41,13 @@ impl Labels {
     }
 }
 
+/// The line from a point to its name, where that stands further away than `near`.
+pub fn leader(at: (i32, i32), area: Rect, near: i32) -> Option<[(i32, i32); 2]> {
+    let nearest = (at.0.clamp(area.left, area.right()), at.1.clamp(area.top, area.bottom()));
+    let (dx, dy) = (f64::from(nearest.0 - at.0), f64::from(nearest.1 - at.1));
+    (dx.hypot(dy) > f64::from(near)).then_some([at, nearest])
+}
+
 /// The rectangle that touches a circle of radius `gap` around `at` from outside, in the direction `angle`.
 fn around(at: (i32, i32), (width, height): (i32, i32), gap: i32, angle: f64) -> Rect {
     let (dx, dy) = (angle.cos(), -angle.sin());

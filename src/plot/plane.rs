@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::Result;
 
 use super::frame::{Frame, Key, Names, Swatch};
-use super::scales::Axis;
+use super::scales::{Axis, ticks_at};
 use super::sheet::{Font, Rect, Sheet};
 
 /// Where a plot was drawn, in device pixels, and the values at its edges.
@@ -95,11 +95,16 @@ impl<'p, 'a, DB: DrawingBackend> Plane<'p, 'a, DB> {
         Ok(())
     }
 
-    /// The vertical ones, drawn `through` the plot or as ticks below it only.
-    pub fn x_grid(&self, axis: Option<&Axis>, through: bool) -> Result<()> {
+    /// The vertical ones, drawn `through` the plot or as ticks below it only. `own` are values to stand there instead
+    /// of round ones, if their numbers have room.
+    pub fn x_grid(&self, axis: Option<&Axis>, own: &[f64], through: bool) -> Result<()> {
         let (sheet, plot) = (self.sheet, self.plot);
         let Some(axis) = axis else { return Ok(()) };
-        for (tick, centre) in self.frame.x_ticks(sheet, axis)? {
+        let ticks = match self.frame.place_ticks(sheet, axis, ticks_at(own))? {
+            Some(ticks) if !own.is_empty() => ticks,
+            _ => self.frame.x_ticks(sheet, axis)?,
+        };
+        for (tick, centre) in ticks {
             let x = self.across(tick.value);
             if through {
                 sheet.vertical(x, plot.top, plot.bottom(), sheet.palette.line)?;
@@ -113,6 +118,17 @@ impl<'p, 'a, DB: DrawingBackend> Plane<'p, 'a, DB> {
     /// The line that the plot stands on.
     pub fn ground(&self, y: i32) -> Result<()> {
         self.sheet.horizontal(self.plot.left, self.plot.right() + self.sheet.px(1.0), y, self.sheet.palette.quiet)
+    }
+
+    /// Says that there is nothing to see, where that is so.
+    pub fn nothing(&self, nothing: bool) -> Result<()> {
+        let (sheet, plot) = (self.sheet, self.plot);
+        if !nothing || plot.height < sheet.px(2.0 * Font::Label.line()) {
+            return Ok(());
+        }
+        let text = sheet.fit("no values", Font::Label, plot.width)?;
+        let middle = (plot.left + plot.width / 2, plot.top + plot.height / 2);
+        sheet.text(&text, Font::Label, sheet.palette.quiet, middle, HPos::Center)
     }
 
     /// The keys above the plot.

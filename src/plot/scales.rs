@@ -121,6 +121,11 @@ impl Axis {
     }
 }
 
+/// Ticks at certain whole numbers.
+pub fn ticks_at(values: &[f64]) -> Vec<Tick> {
+    values.iter().zip(tick_labels(values, 1.0)).map(|(&value, label)| Tick { value, label }).collect()
+}
+
 /// The ends of the axis `name` ("x", "y") that the caller fixed, checked.
 ///
 /// # Errors

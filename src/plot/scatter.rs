@@ -26,11 +26,11 @@ use crate::error::{LabError, code};
 
 use super::color::{Palette, Theme, parse};
 use super::frame::{Content, Frame, Key, KeyPlace, Names, Swatch, y_tick_count};
-use super::labels::Labels;
+use super::labels::{Labels, leader};
 use super::plane::{Drawn, Plane};
 use super::rules::Rule;
 use super::scales::{Axis, BLANK, BLANK_LOG, fixed_ends};
-use super::sheet::{Font, Rect, Shape, Sheet, Units};
+use super::sheet::{Dash, Font, Rect, Shape, Sheet, Units};
 use super::with_gaps;
 
 /// What to draw. Lengths are CSS pixels everywhere, `scale` device pixels to one of them.
@@ -110,11 +110,12 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec:
     let plane = Plane::new(&sheet, &frame, x_axis.unwrap_or(blank(spec.x_log)), y_axis.unwrap_or(blank(spec.y_log)));
     if !plane.plot.is_empty() {
         plane.y_grid()?;
-        plane.x_grid(x_axis.as_ref(), true)?;
+        plane.x_grid(x_axis.as_ref(), &[], true)?;
         plane.ground(plane.plot.bottom())?;
         plane.names(names)?;
         plane.legend(legend)?;
         points(&plane, spec, &keys)?;
+        plane.nothing(x_axis.is_none() || y_axis.is_none())?;
     }
     Ok(plane.drawn())
 }
@@ -181,8 +182,8 @@ fn points<DB: DrawingBackend>(plane: &Plane<DB>, spec: &Scatter, keys: &[Key]) -
     let many = points.len() > MANY;
     let (radius, opacity) = if many { (2.25, 0.55) } else { (4.0, 0.9) };
     let half = sheet.px(radius + 1.0);
-    let around = |at: (i32, i32)| Rect { left: at.0 - half, top: at.1 - half, width: 2 * half, height: 2 * half };
-    let covered = |area: &Rect| points.iter().filter(|point| area.overlaps(&around(point.at))).count();
+    let around = |at: (i32, i32), half: i32| Rect { left: at.0 - half, top: at.1 - half, width: 2 * half, height: 2 * half };
+    let covered = |area: &Rect| points.iter().filter(|point| area.overlaps(&around(point.at, half))).count();
 
     let mut rules = Vec::new();
     plane.rules(&spec.rules, &mut rules, covered)?;
@@ -198,9 +199,13 @@ fn points<DB: DrawingBackend>(plane: &Plane<DB>, spec: &Scatter, keys: &[Key]) -
     for point in points.iter().filter(|point| !point.name.is_empty()).take(MOST_NAMES) {
         let text = sheet.fit(point.name, Font::Label, plane.plot.width / 2)?;
         let size = (sheet.width(&text, Font::Label)?, sheet.px(Font::Label.line()));
-        let other = |area: &Rect| points.iter().filter(|p| area.overlaps(&around(p.at))).count();
+        // A name close to another point would be read as that one's.
+        let other = |area: &Rect| points.iter().filter(|p| p.at != point.at && area.overlaps(&around(p.at, half + sheet.px(4.0)))).count();
         // Right of the point, a little above: there it is read with the point.
-        let Some(area) = labels.beside(point.at, size, sheet.px(radius + 2.0), FRAC_PI_4 / 4.0, other) else { continue };
+        let Some(area) = labels.beside(point.at, size, sheet.px(radius + 3.5), FRAC_PI_4 / 4.0, other) else { continue };
+        if let Some(line) = leader(point.at, area, sheet.px(3.0 * radius)) {
+            sheet.path(line.to_vec(), sheet.palette.quiet, 0.7, 1.0, Dash::None)?;
+        }
         let behind = Rect { left: area.left - sheet.px(1.0), width: area.width + sheet.px(2.0), ..area };
         sheet.fill(behind, sheet.palette.paper, 0.7)?;
         sheet.text(&text, Font::Label, sheet.palette.ink, (area.left, area.top + area.height / 2), HPos::Left)?;

@@ -4,12 +4,11 @@ use super::pace::Pace;
 use crate::error::Result;
 use crate::progress::{Checkpoint, Progress};
 
-/// For each row of `cost [rows, columns]`, with no more rows than columns, a column of its own, so that the sum of the costs is least.
+/// For each row, of which there are no more than columns, a column of its own, so that the sum of the `cost(row, column)` is least.
 ///
 /// Row by row, the rows before keep their columns or give them up along the cheapest chain of exchanges. Two numbers per row and column
 /// (dual potentials) make every remaining cost 0 or more, and those of the assignment 0.
-pub async fn assign(cost: &[f32], columns: usize, pause: &impl Checkpoint) -> Result<Vec<usize>> {
-    let rows = cost.len().checked_div(columns).unwrap_or(0);
+pub async fn assign(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64, pause: &impl Checkpoint) -> Result<Vec<usize>> {
     let mut of_row = vec![0.0; rows];
     let mut of_column = vec![0.0; columns];
     let mut row_at: Vec<Option<usize>> = vec![None; columns];
@@ -24,7 +23,7 @@ pub async fn assign(cost: &[f32], columns: usize, pause: &impl Checkpoint) -> Re
         let end = loop {
             let mut nearest: Option<usize> = None;
             for column in (0..columns).filter(|&c| !visited[c]) {
-                let through = reached + f64::from(cost[row * columns + column]) - of_row[row] - of_column[column];
+                let through = reached + cost(row, column) - of_row[row] - of_column[column];
                 if through < distance[column] {
                     distance[column] = through;
                     before[column] = from;

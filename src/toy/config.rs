@@ -49,7 +49,12 @@ impl Config {
         for &p in &self.probabilities {
             check_probability("probabilities", p)?;
         }
-        check_setting(self.importance_decay > 0.0 && self.importance_decay <= 1.0, "importanceDecay", self.importance_decay, "above 0 and at most 1")?;
+        check_setting(
+            self.importance_decay > 0.0 && self.importance_decay <= 1.0,
+            "importanceDecay",
+            self.importance_decay,
+            "above 0 and at most 1",
+        )?;
         check_setting(self.lr > 0.0 && self.lr.is_finite(), "lr", self.lr, "above 0")?;
         check_setting((1..=1_000_000).contains(&self.steps), "steps", self.steps, "from 1 to 1000000")?;
         check_rows("batchSize", self.batch_size, self.n_features)?;

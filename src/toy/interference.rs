@@ -45,7 +45,12 @@ pub async fn interference(weights: &Weights, sizes: &[usize], pause: &impl Check
         check_setting((1..=n).contains(&size), "sizes", size, &format!("from 1 to the model's {n} features"))?;
         let subsets = binomial(n, size);
         let most = (MOST_WORK / (n * (weights.n_hidden + 2)) as f64).floor();
-        check_setting(subsets <= most, "sizes", format!("{size}, which is {subsets} sets of {n} features"), &format!("sizes of at most {most} sets"))?;
+        check_setting(
+            subsets <= most,
+            "sizes",
+            format!("{size}, which is {subsets} sets of {n} features"),
+            &format!("sizes of at most {most} sets"),
+        )?;
         counts.push(subsets as usize);
     }
     let total = counts.iter().sum();

@@ -10,8 +10,8 @@ use crate::error::{LabError, Result, check_setting, code};
 use crate::progress::{Checkpoint, Progress};
 use crate::tensors::HostTensor;
 
-/// Most cosines in one matching: 128 MB of f32.
-const MOST: usize = 1 << 25;
+/// Most cosines in one matching: 64 MB of f32.
+const MOST: usize = 1 << 24;
 
 /// Activations of the found and of the true features on the same rows, `[rows, found]` and `[rows, true]`.
 pub struct Activity<'a> {
@@ -70,29 +70,32 @@ pub async fn match_features(
     pause: &impl Checkpoint,
 ) -> Result<Matching> {
     let (n, m) = check_shapes(found, truth, activity.as_ref())?;
-    let cosines = cosines(truth, found, pause).await?;
-    let cosine = |t: usize, f: usize| f64::from(cosines[t * n + f]);
+    let cosines = Cosines::new(truth, found, pause).await?;
+    let cosine = |t: usize, f: usize| f64::from(cosines.all[t * n + f]);
     let score = |cosine: f64| if signed { cosine } else { cosine.abs() };
-    let partners = partners(&cosines, m, n, |c| score(f64::from(c)) as f32, pause).await?;
+    let partners = partners(m, n, |t, f| score(cosine(t, f)), pause).await?;
     let mut pairs: Vec<Pair> = partners.iter().map(|&(truth, found)| Pair { truth, found, cosine: cosine(truth, found), f1: None }).collect();
-    let nearest: Vec<usize> = (0..n).map(|f| argmax((0..m).map(|t| cosine(t, f).abs()))).collect();
-    let largest = |t: usize| (0..n).map(|f| cosine(t, f)).fold(f64::NEG_INFINITY, f64::max);
     let (mut f1, mut latents) = (None, None);
     if let Some(activity) = &activity {
         let of_pairs = count(activity, &partners, pause).await?;
         pairs.iter_mut().zip(&of_pairs).for_each(|(pair, counts)| pair.f1 = Some(counts.f1()));
         f1 = Some(mean(of_pairs.iter().map(Counts::f1)));
-        let each: Vec<(usize, usize)> = nearest.iter().enumerate().map(|(f, &t)| (t, f)).collect();
+        let each: Vec<(usize, usize)> = cosines.nearest.iter().enumerate().map(|(f, &t)| (t, f)).collect();
         let each = count(activity, &each, pause).await?;
         let over = |figure: fn(&Counts) -> f64| mean(each.iter().map(figure));
-        latents = Some(Latents { precision: over(Counts::precision), recall: over(Counts::recall), f1: over(Counts::f1), accuracy: over(Counts::accuracy) });
+        latents = Some(Latents {
+            precision: over(Counts::precision),
+            recall: over(Counts::recall),
+            f1: over(Counts::f1),
+            accuracy: over(Counts::accuracy),
+        });
     }
-    let mut distinct = nearest;
+    let mut distinct = cosines.nearest;
     distinct.sort_unstable();
     distinct.dedup();
     Ok(Matching {
         mcc: mean(pairs.iter().map(|p| score(p.cosine))),
-        mean_max_cosine: mean((0..m).map(largest)),
+        mean_max_cosine: mean(cosines.largest.iter().copied()),
         uniqueness: distinct.len() as f64 / n as f64,
         pairs,
         f1,
@@ -119,38 +122,52 @@ fn check_shapes(found: &HostTensor, truth: &HostTensor, activity: Option<&Activi
     Ok((n, m))
 }
 
-/// `[truth, found]`; 0 with a direction of zeros.
-async fn cosines(truth: &HostTensor, found: &HostTensor, pause: &impl Checkpoint) -> Result<Vec<f32>> {
-    let width = truth.shape[1];
-    let unit = |t: &HostTensor| {
-        let mut rows: Vec<f64> = t.data.iter().map(|&v| f64::from(v)).collect();
-        rows.chunks_exact_mut(width).for_each(normalize);
-        rows
-    };
-    let (truth, found) = (unit(truth), unit(found));
-    let (mut out, mut pace) = (Vec::with_capacity(truth.len() / width * (found.len() / width)), Pace::default());
-    let total = truth.len() / width;
-    for (done, t) in truth.chunks_exact(width).enumerate() {
-        out.extend(found.chunks_exact(width).map(|f| dot(t, f) as f32));
-        pace.pay(found.len(), || Progress::Analyse { done, total }, pause).await?;
-    }
-    Ok(out)
+/// All cosines, 0 with a direction of zeros, and what is nearest.
+struct Cosines {
+    /// `[truth, found]`
+    all: Vec<f32>,
+    /// Of each true direction, the largest.
+    largest: Vec<f64>,
+    /// Of each found direction, the true one with the largest |cosine|.
+    nearest: Vec<usize>,
 }
 
-/// Pairs (true, found) in the order of the true ones.
-async fn partners(
-    cosines: &[f32],
-    truth: usize,
-    found: usize,
-    score: impl Fn(f32) -> f32,
-    pause: &impl Checkpoint,
-) -> Result<Vec<(usize, usize)>> {
-    if truth <= found {
-        let cost: Vec<f32> = cosines.iter().map(|&c| -score(c)).collect();
-        return Ok(assign(&cost, found, pause).await?.into_iter().enumerate().collect());
+impl Cosines {
+    async fn new(truth: &HostTensor, found: &HostTensor, pause: &impl Checkpoint) -> Result<Self> {
+        let width = truth.shape[1];
+        let unit = |t: &HostTensor| {
+            let mut rows: Vec<f64> = t.data.iter().map(|&v| f64::from(v)).collect();
+            rows.chunks_exact_mut(width).for_each(normalize);
+            rows
+        };
+        let (truth, found) = (unit(truth), unit(found));
+        let (total, n) = (truth.len() / width, found.len() / width);
+        let mut out = Self { all: Vec::with_capacity(total * n), largest: Vec::with_capacity(total), nearest: vec![0; n] };
+        let (mut best, mut pace) = (vec![f64::NEG_INFINITY; n], Pace::default());
+        for (t, direction) in truth.chunks_exact(width).enumerate() {
+            let mut largest = f64::NEG_INFINITY;
+            for (f, other) in found.chunks_exact(width).enumerate() {
+                let cosine = dot(direction, other);
+                out.all.push(cosine as f32);
+                largest = largest.max(cosine);
+                if cosine.abs() > best[f] {
+                    (best[f], out.nearest[f]) = (cosine.abs(), t);
+                }
+            }
+            out.largest.push(largest);
+            pace.pay(found.len(), || Progress::Analyse { done: t, total }, pause).await?;
+        }
+        Ok(out)
     }
-    let cost: Vec<f32> = (0..found).flat_map(|f| (0..truth).map(move |t| t * found + f)).map(|at| -score(cosines[at])).collect();
-    let mut pairs: Vec<(usize, usize)> = assign(&cost, truth, pause).await?.into_iter().enumerate().map(|(f, t)| (t, f)).collect();
+}
+
+/// Pairs (true, found) in the order of the true ones, with the largest sum of `score(true, found)`.
+async fn partners(truth: usize, found: usize, score: impl Fn(usize, usize) -> f64, pause: &impl Checkpoint) -> Result<Vec<(usize, usize)>> {
+    if truth <= found {
+        return Ok(assign(truth, found, |t, f| -score(t, f), pause).await?.into_iter().enumerate().collect());
+    }
+    let of_found = assign(found, truth, |f, t| -score(t, f), pause).await?;
+    let mut pairs: Vec<(usize, usize)> = of_found.into_iter().enumerate().map(|(f, t)| (t, f)).collect();
     pairs.sort_unstable();
     Ok(pairs)
 }
@@ -204,11 +221,6 @@ async fn count(activity: &Activity<'_>, pairs: &[(usize, usize)], pause: &impl C
 /// 0 where it has no value.
 fn ratio(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
-}
-
-/// The first of the largest.
-fn argmax(values: impl Iterator<Item = f64>) -> usize {
-    values.enumerate().fold((0, f64::NEG_INFINITY), |best, (i, v)| if v > best.1 { (i, v) } else { best }).0
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {

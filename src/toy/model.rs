@@ -101,5 +101,8 @@ pub async fn reconstruct(weights: &Weights, rows: &HostTensor, pause: &impl Chec
         outputs.extend(row.out.iter().map(|&v| v as f32));
         pace.pay(weights.work_per_row(), || Progress::Analyse { done: done + 1, total }, pause).await?;
     }
-    Ok(Reconstruction { hidden: HostTensor { data: hidden, shape: vec![total, n_hidden] }, outputs: HostTensor { data: outputs, shape: vec![total, n_features] } })
+    Ok(Reconstruction {
+        hidden: HostTensor { data: hidden, shape: vec![total, n_hidden] },
+        outputs: HostTensor { data: outputs, shape: vec![total, n_features] },
+    })
 }

@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::progress::{Checkpoint, Progress};
 
-/// Multiplications between two checkpoints: one or two milliseconds in a browser, where a checkpoint costs some microseconds.
-pub const SLICE: usize = 1 << 20;
+/// Multiplications between two checkpoints, two or three milliseconds of a browser's; a checkpoint costs some microseconds.
+pub const SLICE: usize = 1 << 18;
 
 #[derive(Debug, Default)]
 pub struct Pace {

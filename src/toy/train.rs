@@ -171,13 +171,18 @@ fn slices(rows: usize, work_per_row: usize) -> impl Iterator<Item = (usize, usiz
 
 fn check_given(config: &Config, given: &Given) -> Result<()> {
     let instances = config.probabilities.len();
-    let several = |name: &str, n: usize| crate::error::check_setting(n == instances, name, format!("{n} long"), &format!("one for each of the {instances} probabilities"));
+    let several = |name: &str, n: usize| {
+        crate::error::check_setting(n == instances, name, format!("{n} long"), &format!("one for each of the {instances} probabilities"))
+    };
     if let Some(weights) = &given.weights {
         several("weights", weights.len())?;
         for w in weights {
             let (ours, theirs) = ((config.n_features, config.n_hidden), (w.n_features, w.n_hidden));
             if ours != theirs || w.kind != config.kind {
-                let message = format!("The weights are of {} features and {} hidden dimensions, but {} and {} are to be trained.", theirs.0, theirs.1, ours.0, ours.1);
+                let message = format!(
+                    "The weights are of {} features and {} hidden dimensions, but {} and {} are to be trained.",
+                    theirs.0, theirs.1, ours.0, ours.1
+                );
                 return Err(LabError::new(code::WIDTH_MISMATCH, message, "Give weights of the same model and shape, or leave them out."));
             }
         }

@@ -24,7 +24,8 @@ const open = (lab) =>
 
 for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
   const options = { device, shared: true, timeout: 300_000 };
-  const cell = (name, run) => test(`${device}: chapter 9, ${name}`, options, async (session) => {
+  // On WebGPU a subset: where the GPU is emulated, compiling for each new shape takes longer than all else.
+  const cell = (name, run, everywhere = true) => (device === "cpu" || everywhere) && test(`${device}: chapter 9, ${name}`, options, async (session) => {
     await open(session.lab);
     await run(session);
   });
@@ -111,7 +112,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
     assert.equal(why.error, cells["13"].asWritten.error);
     assert.equal(cells["13"].asWritten.generateReturned, "str");
     const { prompt, plain, steered } = cells["14"];
-    for (const { feature, strength, ...theirs } of steered) {
+    for (const { feature, strength, ...theirs } of device === "cpu" ? steered : steered.slice(0, 1)) {
       const { samples, next, words } = await lab(async ({ options }) => {
         const { concludeSteering, nextTokens, steeringSamples } = await import("./labs/work/feature-steering.js");
         const samples = await steeringSamples(window.bench, window.sae, { ...options, samples: 1 });
@@ -141,7 +142,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
 
   cell("samples are drawn from that distribution", async ({ lab, note }) => {
     const { feature, strength, top } = cells["14"].steered[0];
-    const draws = device === "cpu" ? 300 : 60;
+    const draws = 300;
     const counts = await lab(async ({ feature, strength, prompt, draws }) => {
       const steer = [{ hook: "blocks.8.hook_resid_pre", sae: window.sae, feature, strength, direction: "decoder" }];
       const seen = {};
@@ -156,7 +157,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
       assert.ok(Math.abs(share - prob) < 4 * Math.sqrt((prob * (1 - prob)) / draws) + 1e-9, `${token}: drawn ${share}, expected ${prob}`);
     }
     note(`${draws} first tokens, the likeliest: ${top.slice(0, 3).map(({ id, prob }) => `${((counts[id] ?? 0) / draws).toFixed(3)} for ${prob.toFixed(3)}`).join(", ")}`);
-  });
+  }, false);
 
   cell("exercise 1: a code feature, and the check of an answer", async ({ lab, note }) => {
     const { ranking, heldOut } = exercises["1"];
@@ -181,7 +182,7 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
     assert.ok(heldOut.some(({ auroc }) => auroc >= 0.9));
     assert.equal(checked.at(-1).accepted, false);
     assert.match(checked.at(-1).words, /0 to 767/);
-  });
+  }, false);
 
   cell("exercise 3: sparsity against reconstruction", async ({ lab, note }) => {
     const theirs = exercises["3"];
@@ -243,5 +244,54 @@ test("cpu: chapter 9, exercise 2: two layers trained alike", { device: "cpu", sh
       closeNumber("cosine", pair.matching.cosines[i], cosine, 1e-3);
     });
     note(words);
+  }
+  const { pair, words } = await lab(async () => {
+    const { compareLoaded, concludeLayers } = await import("./labs/work/layer-pair.js");
+    const pair = await compareLoaded(window.bench, { sae: window.sae, layer: 8 }, { sae: window.sae, layer: 8 });
+    return { pair, words: concludeLayers(pair) };
+  });
+  assert.deepEqual(pair.a, pair.b);
+  closeNumber("an SAE matches itself", pair.matching.mean, 1, 1e-5);
+  assert.match(words, /equally sparse/);
+});
+
+test("cpu: conclusions follow from the numbers, at their ends too", { device: "cpu", shared: true, timeout: 60_000 }, async ({ lab }) => {
+  const said = await lab(async () => {
+    const names = ["activation-bars", "capacity", "code-feature", "decompose", "feature-steering", "layer-pair", "monosemanticity", "multiply-feature", "per-token", "reconstruction", "trade-off", "week7-training"];
+    const all = Object.assign({}, ...(await Promise.all(names.map((name) => import(`./labs/work/${name}.js`)))));
+    const peak = (activation, position = 3) => ({ activation, position, token: "a" });
+    const row = (x, y, position) => ({ text: "t", all: peak(x, position), withoutPosition0: peak(y) });
+    const next = (kl) => ({ temperature: 1, plain: [], steered: [{ id: 1, token: " a", prob: 0.5 }], shifts: [{ id: 1, token: " a", plain: 0.5, steered: 0.5 }], kl });
+    const samples = { greedy: { plain: "a", steered: "a" }, norms: { direction: 1, added: 5, residual: 100 } };
+    const multiplied = (activations, kl) => ({ feature: 3, alpha: 5, activations, baseline: [{ id: 1, token: " a", prob: 0.5 }], withError: next(kl), withoutError: next(2 * kl), reconstructionOnly: next(2 * kl) });
+    const size = (capacity, recon, sparsity) => ({ capacity, recon, l0: sparsity * capacity, sparsity, distinctRows: 1000 });
+    const parts = (active, cosine) => ({ norm: 1, active, features: [{ feature: 1, value: 1 }], error: 0.1, share: 0.1, topShare: 1, cosines: [{ feature: 1, cosine }] });
+    const training = (share) => ({ training: { history: { loss: [2, 1], recon: [1, 1], sparsity: [1, 0.01], l0: [100, 100 * share], l0Before: [100, 90] }, dSae: 200, l1: 1e-3 },
+      final: { recon: 1, l0: 200 * share, share, ev: 0.9, evPerDimension: 0.8, reconAll: 1, l0All: 10, evWithoutPosition0: null } });
+    return {
+      silent: all.concludeBars({ feature: 1, rows: [row(0, 0, 0), row(0, 0, 0)] }),
+      equal: all.concludeBars({ feature: 1, rows: [row(7, 0, 0), row(7, 0, 0)] }),
+      weak: all.concludeSteering({ samples, next: next(1e-5), feature: 1, strength: 5 }),
+      inactive: all.concludeMultiply(multiplied([0, 0], 0)),
+      invisible: all.concludeMultiply(multiplied([1, 0], 1e-5)),
+      worse: all.concludeCapacity([size(192, 0.1, 0.5), size(384, 0.2, 0.2)]),
+      alone: all.concludeCapacity([size(192, 0.1, 0.5)]),
+      sharp: all.concludeDecompose({ random: parts(2, 0.2), contrast: parts(2, 0.8), dSae: 8 }),
+      none: all.concludeMonosemanticity({ feature: 1, threshold: 0.1, count: 0, rows: 5, distinctTokens: 0, atPosition0: 0 }),
+      noFeature: all.concludeMostActive({ all: null, withoutPosition0: null }),
+      first: all.concludeMostActive({ all: { feature: 1, activation: 90, position: 0, token: "<|endoftext|>" }, withoutPosition0: { feature: 2, activation: 9, position: 4, token: " Gate" } }),
+      short: all.concludeReconstruction({ texts: [], all: { evGlobal: 0.9, evPerDimension: null, mse: 1, rows: 1 }, withoutPosition0: null }),
+      flat: all.concludeTradeOff({ texts: { points: [], correlation: null, correlationWithoutPosition0: null }, levels: [] }),
+      dense: all.concludeTraining(training(0.5)),
+      sparse: all.concludeTraining(training(0.02)),
+    };
+  });
+  const expectedWords = {
+    silent: /active on none/, equal: /All 2 bars are equal \(7\.00\)/, weak: /too little .* Try 200/, inactive: /active on no token/, invisible: /no visible effect/, worse: /does not always mean less error/, alone: /choose two or more/,
+    sharp: /something that points its way/, none: /lower the threshold/, noFeature: /No feature is active/, first: /10\.0 times as large/, short: /too few rows/, flat: /do not differ enough/, dense: /not sparse.*try a coefficient of 0\.01/, sparse: /the penalty works/,
+  };
+  for (const [name, words] of Object.entries(said)) {
+    assert.match(words, expectedWords[name], `${name}: ${words}`);
+    assert.doesNotMatch(words, /undefined|NaN|Infinity|null/, `${name}: ${words}`);
   }
 });

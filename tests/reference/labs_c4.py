@@ -259,8 +259,8 @@ for run, coefficient in enumerate([1e-2, 1e-3, 1e-4]):
 # ---- common mistake 2: from the lab's start, on its prompts
 report["balance"] = []
 for run, coefficient in enumerate([1e-4, 1.0, 1000.0]):
-    _, _, final, drift = twice(f"balance {coefficient}", TiedSae(140, D, N, torch_bias=False), activations, batch_order(240, len(activations), 20), 64, coefficient)
-    report["balance"].append({"coefficient": coefficient, "final": final, "f32 - f64 relative": drift})
+    histories, _, final, drift = twice(f"balance {coefficient}", TiedSae(140, D, N, torch_bias=False), activations, batch_order(240, len(activations), 20), 64, coefficient)
+    report["balance"].append({"coefficient": coefficient, "history": histories["f64"], "final": final, "f32 - f64 relative": drift})
 
 # ---- exercise 2
 histories, correlated, final, drift = twice("correlation", TiedSae(120, D, N, torch_bias=True), solution, batch_order(220, len(solution), 50), 64, L1)

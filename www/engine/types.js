@@ -80,7 +80,7 @@
  * @typedef {object} RunSettings
  * @property {boolean} prependBos
  * @property {readonly string[]} hooks   activations to hand back, by TransformerLens's names
- * @property {boolean} center    true: TransformerLens's view of the weights; false: Hugging Face's
+ * @property {boolean} center    true: TransformerLens's view of the weights; false: Hugging Face's; hooks, edits and SAEs in `steer` see it
  * @property {"last" | "all" | "none"} logits
  * @property {readonly Edit[]} edits
  * @property {readonly Steer[]} steer   as in `generate`, after the edits; all positions are the prompt's

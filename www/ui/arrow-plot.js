@@ -6,13 +6,13 @@
 //
 // Vectors are rows of a tensor, or a list of pairs.
 
-import { number } from "./format.js";
+import { plain as value } from "./format.js";
 import { cell, panelsOf, PlotFigure } from "./plot-figure.js";
 import { pointMarks } from "./plot-marks.js";
 import { drawArrows } from "./plots.js";
 
 /** @typedef {{data: ArrayLike<number>, shape: number[]}} Tensor */
-/** `max` ends both axes; `circle` is the radius of one to compare lengths with. @typedef {{title?: string, xLabel?: string, yLabel?: string, max?: number, circle?: number, vectors?: Tensor | number[][], labels?: string[], colors?: string[]}} ArrowPanel */
+/** `max` ends both axes; `circle` is the radius of one to compare lengths with. @typedef {import("./plot-figure.js").Named & {max?: number, circle?: number, vectors?: Tensor | number[][], labels?: string[], colors?: string[]}} ArrowPanel */
 /** @typedef {import("./plot-figure.js").Shown & ArrowPanel & {panels?: ArrowPanel[]}} Arrows */
 /** @typedef {ArrowPanel & {x: (number | null)[], y: (number | null)[], names: string[]}} Panel */
 
@@ -24,7 +24,7 @@ export class ArrowPlot extends PlotFigure {
       given,
       panels.map((panel) => ({
         kind: "plot of vectors",
-        label: (panels.length === 1 && given.summary) || words(panel, given.caption),
+        label: panel.summary ?? words(panel, given.caption),
         draw: (canvas, scale, theme) =>
           drawArrows(
             canvas,
@@ -45,7 +45,12 @@ export class ArrowPlot extends PlotFigure {
             theme,
           ),
         marks: pointMarks([panel], { read: ({ column }) => told(panel, column) }),
-        size: (stage) => stage.classList.add("square"),
+        size(stage) {
+          stage.classList.add("square");
+          // What stands above and below the square, less what stands beside it.
+          const { title, yLabel, xLabel } = panel;
+          stage.style.paddingBlockEnd = `${(title ? 23 : 0) + (yLabel ? 18 : 0) + (xLabel ? 16 : 0)}px`;
+        },
       })),
       () => tableOf(given.caption, panels),
     );
@@ -76,13 +81,13 @@ const degrees = ({ x, y }, i) => Math.round((Math.atan2(y[i] ?? NaN, x[i] ?? NaN
 
 /** @param {Panel} panel @param {number} i */
 const told = (panel, i) =>
-  [panel.title, panel.names[i], `(${number(panel.x[i])}, ${number(panel.y[i])})`, `length ${number(length(panel, i))}`, `${degrees(panel, i)}°`.replace("-", "−")]
+  [panel.title, panel.names[i], `(${value(panel.x[i])}, ${value(panel.y[i])})`, `length ${value(length(panel, i))}`, `${degrees(panel, i)}°`.replace("-", "−")]
     .filter(Boolean)
     .join(" · ");
 
 /** @param {Panel} panel @param {string} caption */
 function words(panel, caption) {
-  const each = panel.names.slice(0, 12).map((name, i) => `${name} of length ${number(length(panel, i))} at ${degrees(panel, i)} degrees`);
+  const each = panel.names.slice(0, 12).map((name, i) => `${name} of length ${value(length(panel, i))} at ${degrees(panel, i)} degrees`);
   const rest = panel.names.length - each.length;
   return `${panel.title || caption}: ${each.join(", ") || "no vectors"}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

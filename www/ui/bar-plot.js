@@ -7,8 +7,8 @@
 // Several series stand side by side: `series: [{ label, values }]` in place of `values`.
 
 import { rule } from "./curve-plot.js";
-import { number } from "./format.js";
-import { cell, numbers, panelsOf, PlotFigure } from "./plot-figure.js";
+import { plain as value } from "./format.js";
+import { cell, column, numbers, panelsOf, PlotFigure } from "./plot-figure.js";
 import { barMarks } from "./plot-marks.js";
 import { drawBars } from "./plots.js";
 
@@ -16,7 +16,7 @@ import { drawBars } from "./plots.js";
 /** @typedef {{label?: string, values: Numbers, color?: string}} Series */
 /**
  * A histogram has `edges`, one more than values, and lies on an axis; other bars have `labels`.
- * @typedef {{title?: string, xLabel?: string, yLabel?: string, labels?: string[], edges?: ArrayLike<number>, values?: Numbers, series?: Series[],
+ * @typedef {import("./plot-figure.js").Named & {labels?: string[], edges?: ArrayLike<number>, values?: Numbers, series?: Series[],
  *   xLog?: boolean, yLog?: boolean, yMin?: number, yMax?: number, rules?: import("./plots.js").Rule[]}} BarPanel
  */
 /** @typedef {import("./plot-figure.js").Shown & BarPanel & {panels?: BarPanel[]}} Bars */
@@ -30,7 +30,7 @@ export class BarPlot extends PlotFigure {
       given,
       panels.map((panel) => ({
         kind: panel.edges ? "histogram" : "bar chart",
-        label: (panels.length === 1 && given.summary) || words(panel, given.caption),
+        label: panel.summary ?? words(panel, given.caption),
         draw: (canvas, scale, theme) =>
           drawBars(
             canvas,
@@ -53,7 +53,7 @@ export class BarPlot extends PlotFigure {
         marks: barMarks(panel.series.length, panel.count, {
           edges: panel.edges,
           xLog: panel.xLog,
-          read: ({ column }) => [panel.title, barName(panel, column), valuesAt(panel, column)].filter(Boolean).join(" · "),
+          read: ({ column: bar }) => [panel.title, barName(panel, bar), valuesAt(panel, bar)].filter(Boolean).join(" · "),
         }),
       })),
       () => tableOf(given.caption, panels),
@@ -74,11 +74,11 @@ function plain(panel) {
 
 /** @param {Panel} panel @param {number} i */
 function barName({ edges, labels, xLabel }, i) {
-  return edges ? `${xLabel ? `${xLabel} ` : ""}${number(edges[i])} to ${number(edges[i + 1])}` : (labels?.[i] ?? "");
+  return edges ? `${xLabel ? `${xLabel} ` : ""}${value(edges[i])} to ${value(edges[i + 1])}` : (labels?.[i] ?? "");
 }
 
 /** @param {Panel} panel @param {number} i */
-const valuesAt = ({ series, yLabel }, i) => series.map(({ label, values }) => `${label || yLabel || ""} ${number(values[i])}`.trim()).join(" · ");
+const valuesAt = ({ series, yLabel }, i) => series.map(({ label, values }) => `${label || yLabel || ""} ${value(values[i])}`.trim()).join(" · ");
 
 /** @param {Panel} panel @param {string} caption */
 function words(panel, caption) {
@@ -91,19 +91,22 @@ function words(panel, caption) {
 function tableOf(caption, panels) {
   const series = Math.max(0, ...panels.map(({ series }) => series.length));
   const hist = panels.some(({ edges }) => edges);
+  const edges = panels.flatMap(({ edges }) => Array.from(edges ?? []));
   const first = panels[0];
   /** @type {(import("./data-table.js").Column | false)[]} */ const columns = [
     panels.length > 1 && { key: "panel", label: "picture", kind: "text" },
     !hist && { key: "name", label: first?.xLabel || "bar", kind: "text" },
-    hist && { key: "from", label: `${first?.xLabel || "x"}, from`, kind: "number" },
-    hist && { key: "to", label: "to", kind: "number" },
-    ...Array.from({ length: series }, (_, k) => /** @type {const} */ ({ key: `v${k}`, label: first?.series[k]?.label || first?.yLabel || "value", kind: "number" })),
+    hist && column("from", `${first?.xLabel || "x"}, from`, edges),
+    hist && column("to", "to", edges),
+    ...Array.from({ length: series }, (_, k) =>
+      column(`v${k}`, first?.series[k]?.label || first?.yLabel || "value", panels.flatMap(({ series }) => series[k]?.values ?? [])),
+    ),
   ];
   return {
     caption,
     pageSize: 25,
     sortable: true,
-    columns: columns.filter((column) => column !== false),
+    columns: columns.filter((one) => one !== false),
     rows: panels.flatMap((panel) =>
       Array.from({ length: panel.count }, (_, i) => ({
         panel: panel.title,

@@ -1,22 +1,22 @@
 // @ts-check
 // The cells of a matrix as a picture, for every element that shows one.
 
-import { number } from "./format.js";
+import { plain as value } from "./format.js";
 import { cellMarks } from "./plot-marks.js";
 import { drawHeatmap } from "./plots.js";
 
 /** @typedef {{data: ArrayLike<number>, shape: number[]}} Tensor */
 /**
  * `rows` and `columns` are names; without them the cells are numbered. `diverging`: both signs count. `square`: cells are as wide as high.
- * @typedef {Tensor & {
- *   rows?: string[], columns?: string[], xLabel?: string, yLabel?: string, title?: string, unit?: string,
+ * @typedef {Tensor & import("./plot-figure.js").Named & {
+ *   rows?: string[], columns?: string[], unit?: string,
  *   max?: number, diverging?: boolean, square?: boolean, read?(row: number, column: number, value: number): string,
  * }} Cells
  */
 
-const cellWidth = 30,
+const cellWidth = 18,
   cellHeight = 26,
-  widestSquare = 32,
+  widestSquare = 44,
   labelWidth = 70,
   labelHeight = 160,
   heading = 26;
@@ -54,18 +54,23 @@ export function cellPicture(cells, label) {
       return drawn && { plot: drawn.plot, x: [0, columns], y: [0, rows] };
     },
     marks: cellMarks(rows, columns, ({ row, column }) => {
-      const value = data[row * columns + column];
-      return cells.read?.(row, column, value) ?? `${number(value)} · ${cells.yLabel || "row"} ${rowNames[row]} · ${cells.xLabel || "column"} ${columnNames[column]}`;
+      const x = data[row * columns + column];
+      return cells.read?.(row, column, x) ?? `${value(x)} · ${cells.yLabel || "row"} ${rowNames[row]} · ${cells.xLabel || "column"} ${columnNames[column]}`;
     }),
     size(stage) {
       stage.classList.toggle("cells", true);
-      stage.classList.toggle("square", Boolean(cells.square));
+      stage.classList.toggle("square", Boolean(cells.square) && rows * columns > 0);
       const { style } = stage;
       const above = cells.title ? heading : 0;
+      if (rows * columns === 0) {
+        style.blockSize = `${4 * heading + above}px`;
+        return;
+      }
       if (cells.square) {
-        style.maxInlineSize = `${labelWidth + columns * widestSquare}px`;
-        style.aspectRatio = `${Math.max(1, columns)} / ${Math.max(1, rows)}`;
-        style.paddingBlockEnd = `${labelHeight / 2 + above}px`;
+        style.maxInlineSize = `min(40rem, ${labelWidth + columns * widestSquare}px)`;
+        style.aspectRatio = `${columns} / ${rows}`;
+        // The colour bar and the names of the axes; names of rows and columns are as long as each other.
+        style.paddingBlockEnd = `${heading + above + (cells.yLabel && cells.unit ? 18 : 0) + (cells.xLabel ? 18 : 0)}px`;
         return;
       }
       // Many narrow columns keep to the width; a few wide ones scroll in their box.

@@ -7,8 +7,8 @@
 //
 // `x` of a line is 0, 1, 2 … unless given. Without a colour of its own the k-th line has the k-th of the page, and all but the first are broken.
 
-import { number } from "./format.js";
-import { cell, numbers, panelsOf, PlotFigure } from "./plot-figure.js";
+import { plain as value } from "./format.js";
+import { cell, column, numbers, panelsOf, PlotFigure } from "./plot-figure.js";
 import { pointMarks } from "./plot-marks.js";
 import { drawCurves } from "./plots.js";
 
@@ -16,7 +16,7 @@ import { drawCurves } from "./plots.js";
 /** @typedef {import("./plots.js").Rule} Rule */
 /** @typedef {ArrayLike<number | null | undefined>} Numbers */
 /** @typedef {{label?: string, x?: Numbers, y: Numbers, dash?: boolean, markers?: boolean, color?: string}} GivenLine */
-/** @typedef {Axes & {title?: string, xLabel?: string, yLabel?: string, lines?: GivenLine[]}} CurvePanel */
+/** @typedef {Axes & import("./plot-figure.js").Named & {lines?: GivenLine[]}} CurvePanel */
 /** What is read out at a point; the element's own way names the point and the other lines at the same place. @typedef {(panel: number, line: number, point: number) => string} Read */
 /** @typedef {import("./plot-figure.js").Shown & CurvePanel & {panels?: CurvePanel[], read?: Read}} Curves */
 /** @typedef {Omit<CurvePanel, "lines"> & {lines: {label: string, x: (number | null)[], y: (number | null)[], given: GivenLine}[]}} Panel */
@@ -29,7 +29,7 @@ export class CurvePlot extends PlotFigure {
       given,
       panels.map((panel, i) => ({
         kind: "plot of curves",
-        label: (panels.length === 1 && given.summary) || words(panel, given.caption),
+        label: panel.summary ?? words(panel, given.caption),
         draw: (canvas, scale, theme) =>
           drawCurves(
             canvas,
@@ -82,16 +82,16 @@ export const rule = ({ x, y, label = "", dash = true }) => ({ x, y, label, dash 
 function words({ title, lines, xLabel }, caption) {
   const ends = lines.map(({ label, y }) => {
     const known = y.filter((v) => v !== null);
-    return known.length ? `${label || "from"} ${number(known[0])} to ${number(known.at(-1))}` : `${label || "a line"} without values`;
+    return known.length ? `${label || "from"} ${value(known[0])} to ${value(known.at(-1))}` : `${label || "a line"} without values`;
   });
   return `${title || caption}: ${ends.join(", ") || "no lines"}${xLabel ? `, over ${xLabel}` : ""}`;
 }
 
-/** A point, and the other lines where they have the same x. @param {Panel} panel @param {number} row @param {number} column */
-function told({ title, lines, xLabel }, row, column) {
-  const x = lines[row].x[column];
-  const here = lines.flatMap(({ label, x: xs, y }, k) => (k === row || xs[column] === x ? [`${label} ${number(y[column])}`.trim()] : []));
-  return [title, `${xLabel || "x"} ${number(x)}`, ...here].filter(Boolean).join(" · ");
+/** A point, and the other lines where they have the same x. @param {Panel} panel @param {number} row @param {number} point */
+function told({ title, lines, xLabel }, row, point) {
+  const x = lines[row].x[point];
+  const here = lines.flatMap(({ label, x: xs, y }, k) => (k === row || xs[point] === x ? [`${label} ${value(y[point])}`.trim()] : []));
+  return [title, `${xLabel || "x"} ${value(x)}`, ...here].filter(Boolean).join(" · ");
 }
 
 /** One row for each x where all lines share them, else one for each point. @param {string} caption @param {Panel[]} panels @returns {import("./data-table.js").Table} */
@@ -108,8 +108,8 @@ function tableOf(caption, panels) {
       pageSize: 25,
       sortable: true,
       columns: [
-        { key: "x", label: xLabel, kind: "number" },
-        ...all.map(({ name }, k) => /** @type {const} */ ({ key: `y${k}`, label: name, kind: "number" })),
+        column("x", xLabel, xs),
+        ...all.map(({ name, y }, k) => column(`y${k}`, name, y)),
       ],
       rows: xs.map((x, i) => ({ x: cell(x), ...Object.fromEntries(all.map(({ y }, k) => [`y${k}`, cell(y[i])])) })),
     };
@@ -119,8 +119,8 @@ function tableOf(caption, panels) {
     sortable: true,
     columns: [
       { key: "line", label: "line", kind: "text" },
-      { key: "x", label: xLabel, kind: "number" },
-      { key: "y", label: panels.length === 1 ? panels[0].yLabel || "y" : "y", kind: "number" },
+      column("x", xLabel, all.flatMap(({ x }) => x)),
+      column("y", panels.length === 1 ? panels[0].yLabel || "y" : "y", all.flatMap(({ y }) => y)),
     ],
     rows: all.flatMap(({ name, x, y }) => x.map((v, i) => ({ line: name, x: cell(v), y: cell(y[i]) }))),
   };

@@ -20,6 +20,9 @@ export function number(x) {
   return text.replace("-", "−");
 }
 
+/** The same, but a whole number stays whole: for values of which nothing else is known. @param {number | null | undefined} x */
+export const plain = (x) => (Number.isInteger(x) && Math.abs(/** @type {number} */ (x)) < 1e7 ? count(/** @type {number} */ (x)) : number(x));
+
 /** With a fixed number of decimals, for columns. @param {number} decimals @returns {(x: number) => string} */
 export const decimals = (decimals) => (x) => (Number.isFinite(x) ? x.toFixed(decimals).replace("-", "−") : String(x));
 

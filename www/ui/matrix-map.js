@@ -21,7 +21,7 @@ export class MatrixMap extends PlotFigure {
     const panels = panelsOf(/** @type {Cells & {panels?: Cells[]}} */ (given)).map(plain);
     this.hang(
       given,
-      panels.map((panel) => cellPicture(panel, (panels.length === 1 && given.summary) || words(panel, given.caption))),
+      panels.map((panel) => cellPicture(panel, panel.summary ?? words(panel, given.caption))),
       () => tableOf(given.caption, panels),
     );
     this.stages.forEach((stage, i) => {

@@ -73,6 +73,11 @@ export class PlotStage extends HTMLElement {
     }, label);
   }
 
+  /** Whether a mark is read out now. */
+  get isReading() {
+    return this.#mark !== null;
+  }
+
   /** Reads nothing out any more. */
   leave() {
     this.#mark = null;

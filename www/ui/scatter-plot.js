@@ -7,14 +7,14 @@
 // A label names its point on the picture where there is room, and always in the read-out and in the table.
 
 import { axes } from "./curve-plot.js";
-import { number } from "./format.js";
-import { cell, numbers, panelsOf, PlotFigure } from "./plot-figure.js";
+import { plain as value } from "./format.js";
+import { cell, column, numbers, panelsOf, PlotFigure } from "./plot-figure.js";
 import { pointMarks } from "./plot-marks.js";
 import { drawScatter } from "./plots.js";
 
 /** @typedef {ArrayLike<number | null | undefined>} Numbers */
 /** `names` are read out and tabulated, but not drawn, unlike `labels`. @typedef {{label?: string, x: Numbers, y: Numbers, labels?: string[], names?: string[], color?: string}} Group */
-/** @typedef {import("./plots.js").Axes & {title?: string, xLabel?: string, yLabel?: string, groups?: Group[]}} ScatterPanel */
+/** @typedef {import("./plots.js").Axes & import("./plot-figure.js").Named & {groups?: Group[]}} ScatterPanel */
 /** @typedef {import("./plot-figure.js").Shown & ScatterPanel & {panels?: ScatterPanel[]}} Scatter */
 /** @typedef {Omit<ScatterPanel, "groups"> & {groups: {label: string, x: (number | null)[], y: (number | null)[], given: Group}[]}} Panel */
 
@@ -26,7 +26,7 @@ export class ScatterPlot extends PlotFigure {
       given,
       panels.map((panel) => ({
         kind: "scatter plot",
-        label: (panels.length === 1 && given.summary) || words(panel, given.caption),
+        label: panel.summary ?? words(panel, given.caption),
         draw: (canvas, scale, theme) =>
           drawScatter(
             canvas,
@@ -49,10 +49,10 @@ export class ScatterPlot extends PlotFigure {
         marks: pointMarks(panel.groups, {
           xLog: panel.xLog,
           yLog: panel.yLog,
-          read: ({ row, column }) => {
+          read: ({ row, column: point }) => {
             const { label, x, y, given } = panel.groups[row];
-            const values = [`${panel.xLabel || "x"} ${number(x[column])}`, `${panel.yLabel || "y"} ${number(y[column])}`];
-            return [panel.title, label, nameOf(given, column), ...values].filter(Boolean).join(" · ");
+            const values = [`${panel.xLabel || "x"} ${value(x[point])}`, `${panel.yLabel || "y"} ${value(y[point])}`];
+            return [panel.title, label, nameOf(given, point), ...values].filter(Boolean).join(" · ");
           },
         }),
       })),
@@ -84,14 +84,14 @@ function tableOf(caption, panels) {
     panels.length > 1 && { key: "panel", label: "picture", kind: "text" },
     groups.some(({ label }) => label) && { key: "group", label: "group", kind: "text" },
     groups.some(({ given }) => given.labels || given.names) && { key: "name", label: "point", kind: "text" },
-    { key: "x", label: panels[0]?.xLabel || "x", kind: "number" },
-    { key: "y", label: panels[0]?.yLabel || "y", kind: "number" },
+    column("x", panels[0]?.xLabel || "x", groups.flatMap(({ x }) => x)),
+    column("y", panels[0]?.yLabel || "y", groups.flatMap(({ y }) => y)),
   ];
   return {
     caption,
     pageSize: 25,
     sortable: true,
-    columns: columns.filter((column) => column !== false),
+    columns: columns.filter((one) => one !== false),
     rows: groups.flatMap(({ title, label, x, y, given }) =>
       x.map((v, i) => ({ panel: title, group: label, name: nameOf(given, i), x: cell(v), y: cell(y[i]) })),
     ),

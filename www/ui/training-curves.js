@@ -1,13 +1,9 @@
 // @ts-check
 // The curves of a training run: small plots over one axis, a read-out under the pointer, and every entry as a table.
 
-import "./figure.js";
-import "./plot-canvas.js";
-import { LabFigure } from "./figure.js";
-import { fill, h, make, setText } from "./dom.js";
+import { CurvePlot } from "./curve-plot.js";
+import { make } from "./dom.js";
 import { count, counted, number, percent } from "./format.js";
-import { PlotCanvas } from "./plot-canvas.js";
-import { drawCurves } from "./plots.js";
 
 /** @typedef {import("./types.js").Epoch} Epoch */
 /** @typedef {import("./architectures.js").Kind} Kind */
@@ -64,36 +60,19 @@ const curvesOf = (kind) => [
 /** A run with many entries is drawn with at most this many points a curve: more than pixels would be waste. */
 const mostPoints = 600;
 
+/** @param {Epoch[]} entries */
+function thinned(entries) {
+  const every = Math.ceil(entries.length / mostPoints);
+  return entries.filter((_, i) => i % every === 0 || i === entries.length - 1);
+}
+
 export class TrainingCurves extends HTMLElement {
-  #figure = make(LabFigure);
-  #readout = h("p", { class: "token-detail", "data-part": "readout" });
-  #grid = h("div", {
-    class: "multiples",
-    tabindex: 0,
-    role: "group",
-    "aria-label": "Training curves. Left and right arrows read out a point.",
-  });
-  /** @type {Map<string, PlotCanvas>} by title */ #pictures = new Map();
+  #plot = make(CurvePlot);
   /** @type {Epoch[]} */ #entries = [];
   /** @type {Run | null} */ #run = null;
-  /** @type {Curve[]} */ #curves = [];
-  #at = -1;
-
-  constructor() {
-    super();
-    this.#grid.addEventListener("pointerleave", () => this.#read(-1));
-    this.#grid.addEventListener("keydown", (event) => {
-      const last = this.#entries.length - 1,
-        at = this.#at < 0 ? last : this.#at;
-      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: last }[event.key];
-      if (to === undefined || last < 0) return;
-      event.preventDefault();
-      this.#read(Math.min(Math.max(to, 0), last));
-    });
-  }
 
   connectedCallback() {
-    if (!this.#figure.isConnected) this.append(this.#figure);
+    if (!this.#plot.isConnected) this.append(this.#plot);
   }
 
   /** Where an entry stands on the axis. @param {Epoch} entry */
@@ -103,106 +82,53 @@ export class TrainingCurves extends HTMLElement {
   show(entries, run) {
     this.#entries = entries;
     this.#run = run;
-    this.#curves = curvesOf(run.kind).filter(({ lines }) => lines.some(({ of }) => entries.some((entry) => of(entry) != null)));
-    const thin = Math.ceil(entries.length / mostPoints);
-    const points = entries.filter((_, i) => i % thin === 0 || i === entries.length - 1);
-    const titles = this.#curves.map(({ title }) => title).join();
-    if (titles !== [...this.#pictures.keys()].join()) this.#hang();
-    for (const curve of this.#curves) this.#paint(curve, points);
-    this.#figure.show({
+    const curves = curvesOf(run.kind).filter(({ lines }) => lines.some(({ of }) => entries.some((entry) => of(entry) != null)));
+    // Some figures are taken only now and then: their line joins the entries that have them.
+    const known = curves.map(({ lines }) => lines.map(({ of }) => thinned(entries.filter((entry) => of(entry) != null))));
+    this.#plot.show({
       name: run.name,
       caption: run.stream ? "Training, over the rows of the stream" : "Training, epoch by epoch",
-      body: [this.#grid, this.#readout],
       columns: 2,
-      pictures: () => [...this.#pictures.values()].map(({ canvas }) => canvas),
+      panels: curves.map((curve, k) => this.#panel(curve, known[k])),
+      hint: this.#told(entries.at(-1)),
+      read: (panel, line, i) => this.#told(known[panel][line][i]),
       table: () => this.#table(),
     });
-    this.#read(this.#at < entries.length ? this.#at : -1);
   }
 
-  /** One picture for each curve. */
-  #hang() {
-    this.#pictures = new Map(
-      this.#curves.map(({ title }) => {
-        const picture = make(PlotCanvas);
-        picture.addEventListener("pointermove", (event) => this.#under(title, picture, event));
-        return [title, picture];
-      }),
-    );
-    this.#boxes.clear();
-    fill(this.#grid, [...this.#pictures.values()]);
-  }
-
-  /** @param {Curve} curve @param {Epoch[]} points */
-  #paint(curve, points) {
+  /** @param {Curve} curve @param {Epoch[][]} known by line @returns {import("./curve-plot.js").CurvePanel} */
+  #panel(curve, known) {
     const last = this.#entries.at(-1);
     const write = curve.share ? percent : number;
     const told = curve.lines.map(({ label, of }) => `${label} ${last ? write(of(last) ?? NaN) : "–"}`).join(", ");
-    const words = `${curve.title}: ${told} after ${counted(this.#entries.length, this.#run?.stream ? "entry" : "epoch", this.#run?.stream ? "entries" : "epochs")}`;
-    this.#pictures.get(curve.title)?.paint((canvas, scale, theme) => {
-      const drawn = drawCurves(
-        canvas,
-        {
-          scale,
-          title: curve.title,
-          xLabel: this.#run?.stream ? "rows" : "epoch",
-          yLabel: curve.yLabel,
-          yLog: curve.yLog ?? false,
-          yMin: curve.fromZero ? 0 : undefined,
-          lines: curve.lines.map(({ label, of }, k) => {
-            const known = points.filter((entry) => of(entry) != null);
-            return {
-              label,
-              x: known.map(this.#x),
-              y: known.map((entry) => Math.max(of(entry) ?? 0, curve.fromZero ? 0 : -Infinity) * (curve.share ? 100 : 1)),
-              dash: k > 0,
-              color: theme.series[k],
-            };
-          }),
-        },
-        theme,
-      );
-      if (drawn)
-        this.#boxes.set(curve.title, { left: drawn.plot.left / scale, width: drawn.plot.width / scale, min: drawn.x[0], max: drawn.x[1] });
-      else this.#boxes.delete(curve.title);
-    }, words);
+    const drawn = (/** @type {number | null | undefined} */ y) => Math.max(y ?? NaN, curve.fromZero ? 0 : -Infinity) * (curve.share ? 100 : 1);
+    return {
+      title: curve.title,
+      summary: `${curve.title}: ${told} after ${counted(this.#entries.length, this.#run?.stream ? "entry" : "epoch", this.#run?.stream ? "entries" : "epochs")}`,
+      xLabel: this.#run?.stream ? "rows" : "epoch",
+      yLabel: curve.yLabel,
+      yLog: curve.yLog,
+      yMin: curve.fromZero ? 0 : undefined,
+      lines: curve.lines.map(({ label, of }, k) => ({ label, x: known[k].map(this.#x), y: known[k].map((entry) => drawn(of(entry))) })),
+    };
   }
 
-  /** @type {Map<string, {left: number, width: number, min: number, max: number}>} where each picture has its curves, in CSS pixels and on the axis */
-  #boxes = new Map();
-
-  /** @param {string} title @param {PlotCanvas} picture @param {PointerEvent} event */
-  #under(title, picture, event) {
-    const box = this.#boxes.get(title);
-    if (!box || !this.#entries.length) return;
-    const share = (event.clientX - picture.getBoundingClientRect().left - box.left) / box.width;
-    const x = box.min + share * (box.max - box.min);
-    const distance = (/** @type {Epoch} */ entry) => Math.abs(this.#x(entry) - x);
-    this.#read(this.#entries.reduce((best, entry, i) => (distance(entry) < distance(this.#entries[best]) ? i : best), 0));
-  }
-
-  /** @param {number} i */
-  #read(i) {
-    this.#at = i;
-    const entry = this.#entries[i] ?? this.#entries.at(-1);
-    const held = entry?.heldOut?.explainedVariance;
-    setText(
-      this.#readout,
-      entry
-        ? [
-            `${this.#run?.stream ? "row" : "epoch"} ${count(this.#x(entry))}`,
-            `total ${number(entry.total)}`,
-            `reconstruction ${number(entry.recon)}`,
-            this.#run?.kind.coefficient ? `sparsity term ${number(entry.l1)}` : "",
-            `active ${number(entry.nActive)}`,
-            `fraction ${percent(entry.fracActive)}`,
-            entry.dead != null ? `dead ${count(entry.dead)}` : "",
-            held != null ? `held out ${percent(held)}` : "",
-          ]
-            .filter(Boolean)
-            .join(" · ")
-        : "",
-    );
+  /** @param {Epoch | undefined} entry */
+  #told(entry) {
+    if (!entry) return "";
+    const held = entry.heldOut?.explainedVariance;
+    return [
+      `${this.#run?.stream ? "row" : "epoch"} ${count(this.#x(entry))}`,
+      `total ${number(entry.total)}`,
+      `reconstruction ${number(entry.recon)}`,
+      this.#run?.kind.coefficient ? `sparsity term ${number(entry.l1)}` : "",
+      `active ${number(entry.nActive)}`,
+      `fraction ${percent(entry.fracActive)}`,
+      entry.dead != null ? `dead ${count(entry.dead)}` : "",
+      held != null ? `held out ${percent(held)}` : "",
+    ]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   /** @returns {import("./data-table.js").Table} */

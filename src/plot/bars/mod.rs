@@ -98,7 +98,9 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec:
     let keys = keys(spec, &sheet.palette)?;
     let ticks = y_tick_count(&sheet);
     let valued = Columns::are_valued(&sheet, spec)?;
-    let y_axis = y_axis(spec, ticks, valued)?;
+    // Values above the bars need room there.
+    let headroom = if valued { f64::from(sheet.px(24.0)) / f64::from(sheet.all.height.max(1)) } else { 0.0 };
+    let y_axis = y_axis(spec, ticks, 1.0 + (2.0 * headroom).min(0.3))?;
     sheet.fill(sheet.all, sheet.palette.paper, 1.0)?;
 
     let names = Names { title: spec.title.as_deref().unwrap_or_default(), x: &spec.x_label, y: &spec.y_label };
@@ -119,11 +121,12 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec:
         let columns = Columns::new(&plane, spec, &keys);
         match &band_names {
             Some(names) => names.draw(&sheet, &spec.labels, &columns.bands, plane.plot)?,
-            None => plane.x_grid((spec.count() > 0).then_some(&plane.x), false)?,
+            None => plane.x_grid((spec.count() > 0).then_some(&plane.x), &[], false)?,
         }
         plane.names(names)?;
         plane.legend(legend)?;
         columns.draw(valued)?;
+        plane.nothing(spec.count() == 0 && spec.rules.is_empty())?;
     }
     Ok(plane.drawn())
 }
@@ -169,15 +172,14 @@ fn x_axis(spec: &Bars) -> Axis {
 }
 
 /// With zero; on a logarithmic axis with room below the smallest bar, so that it has a height.
-fn y_axis(spec: &Bars, ticks: usize, valued: bool) -> Result<Option<Axis>> {
+fn y_axis(spec: &Bars, ticks: usize, headroom: f64) -> Result<Option<Axis>> {
     let (min, max) = fixed_ends("y", (spec.y_min, spec.y_max), spec.y_log)?;
     let values = || spec.series.iter().flat_map(|series| &series.values).copied().chain(spec.rules.iter().filter_map(|rule| rule.y));
     let counts = values().any(|v| v.is_finite() && (!spec.y_log || v > 0.0));
     if !counts {
         return Ok(Axis::over(std::iter::empty(), (min, max), spec.y_log, Some(ticks)));
     }
-    // Numbers above the bars need room there.
-    let more = |v: f64| if valued && !spec.y_log { 1.1 * v } else { v };
+    let more = |v: f64| if spec.y_log { v } else { headroom * v };
     let below = spec.y_log.then(|| values().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min) * 0.6);
     let zero = (!spec.y_log).then_some(0.0);
     Ok(Axis::over(values().map(more).chain(below).chain(zero), (min, max), spec.y_log, Some(ticks)))

@@ -12,6 +12,7 @@ pub const MARGIN: f64 = 8.0;
 /// The largest cell.
 const WIDEST_CELL: f64 = 72.0;
 const HIGHEST_CELL: f64 = 32.0;
+const WIDEST_SQUARE: f64 = 44.0;
 /// Cells of equal size may leave this part of the width or height empty.
 const LOST: f64 = 0.1;
 /// The colour bar.
@@ -68,15 +69,13 @@ impl Layout {
         let unit_shown = right - start - unit_width >= px(SHORTEST_BAR);
         let (unit, unit_width) = if unit_shown { (unit, unit_width) } else { (String::new(), 0) };
         let bar_width = px(BAR.0).min(right - start - unit_width);
-        // Ends where the cells end, unless they end too early.
-        let bar_right = (left + width).max(start + unit_width + bar_width).min(right);
-        let bar = Rect { left: bar_right - bar_width, top: above + px(6.0), width: bar_width, height: px(BAR.1) };
+        // Right after the name of the rows: there it is seen also where the map is wider than its box.
+        let bar = Rect { left: start + unit_width, top: above + px(6.0), width: bar_width, height: px(BAR.1) };
         let below_bar = bar.bottom() + px(3.0) + row;
         let y_name = if stacked { below_bar + row / 2 + px(2.0) } else { below_bar - row / 2 };
         let top = sheet.units.snap(f64::from(y_name + row / 2 + px(4.0)));
-        let sample = Rect { left: margin + px(1.0), top: bar.top, width: px(16.0), height: bar.height };
-        let sample_end = sample.right() + px(6.0) + sheet.width(NOT_FINITE, Font::Label)?;
-        let sample_fits = !stacked && sample_end + px(12.0) <= bar.left - unit_width;
+        let sample = Rect { left: bar.right() + px(28.0), top: bar.top, width: px(16.0), height: bar.height };
+        let sample_fits = sample.right() + px(6.0) + sheet.width(NOT_FINITE, Font::Label)? <= right;
 
         // Below: the names of the columns, those that are written, and of their axis.
         let names = |across: &[Span]| spec.column_labels.then(|| BandNames::new(sheet, &spec.columns, across, false)).transpose();
@@ -105,7 +104,8 @@ impl Layout {
         }
         Ok(Self {
             plot,
-            row_step: step(sheet, &down, px(Font::Label.size() + 3.0)),
+            // Numbers need no more than the columns have.
+            row_step: step(sheet, &down, px(if spec.row_labels { Font::Label.size() + 3.0 } else { 1.6 * Font::Label.line() })),
             across,
             down,
             row_names,
@@ -153,7 +153,7 @@ fn square<DB: DrawingBackend>(sheet: &Sheet<DB>, room: (i32, i32), (columns, row
     }
     let pixel = f64::from(sheet.units.grain);
     let pixels = |v: i32| (f64::from(v) / pixel).max(0.0);
-    let cell = (pixels(room.0) / columns as f64).min(pixels(room.1) / rows as f64).min(pixels(sheet.px(HIGHEST_CELL)));
+    let cell = (pixels(room.0) / columns as f64).min(pixels(room.1) / rows as f64).min(pixels(sheet.px(WIDEST_SQUARE)));
     let cell = if cell.floor() >= (1.0 - LOST) * cell { cell.floor() } else { cell };
     let length = |count: usize| sheet.units.snap(cell * count as f64 * pixel);
     (length(columns).min(room.0.max(0)), length(rows).min(room.1.max(0)))

@@ -85,7 +85,8 @@ impl<DB: DrawingBackend> Map<'_, '_, DB> {
         let (sheet, layout) = (self.sheet, self.layout);
         let Some(last) = self.spec.columns.len().checked_sub(1) else { return Ok(()) };
         let axis = Axis { min: 0.0, max: last.max(1) as f64, log: false, whole: true };
-        let most = (layout.plot.width / sheet.px(48.0)).max(1) as usize;
+        let widest = sheet.width(&last.to_string(), Font::Label)?.max(sheet.px(14.0));
+        let most = (layout.plot.width / (widest + sheet.px(14.0))).max(1) as usize;
         let y = layout.plot.bottom() + sheet.px(NAME_GAP + Font::Label.line() / 2.0);
         for tick in axis.ticks(most) {
             let span = layout.across.iter().find(|span| span.items.contains(&(tick.value as usize)));

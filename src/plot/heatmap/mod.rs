@@ -17,6 +17,7 @@ mod map;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
+use plotters::style::text_anchor::HPos;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -28,7 +29,7 @@ use self::layout::Layout;
 use self::map::Map;
 use super::bands::Span;
 use super::color::{ColorScale, Palette, Theme, is_dark};
-use super::sheet::{Rect, Sheet, Units};
+use super::sheet::{Font, Rect, Sheet, Units};
 
 /// What to draw.
 #[derive(Debug, Clone, Deserialize)]
@@ -121,6 +122,10 @@ pub fn draw<DB: DrawingBackend>(
     let hatched = data.iter().any(|v| !v.is_finite());
     let layout = Layout::new(&sheet, spec, hatched)?;
     let drawn = HeatMapPlot { plot: layout.plot.in_pixels(&sheet.units), max };
+    if data.is_empty() && sheet.all.height >= sheet.px(60.0) {
+        let text = sheet.fit("no values", Font::Label, sheet.all.width)?;
+        sheet.text(&text, Font::Label, sheet.palette.quiet, (sheet.all.width / 2, sheet.all.height / 2), HPos::Center)?;
+    }
     if layout.plot.is_empty() {
         return Ok(drawn);
     }

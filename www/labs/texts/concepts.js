@@ -42,7 +42,7 @@ export const CONCEPTS = Object.freeze([
   {
     id: "questions",
     label: "Questions",
-    note: "Half of the pairs differ in their question mark and in their word order; a feature of the question mark alone fires on the last token only.",
+    note: "The pairs differ in their question mark as well as in their word order; a feature of the question mark alone fires on the last token only.",
     pairs: [
       ["Where is the station?", "The station is over there."],
       ["What time does the shop open?", "The shop opens at nine."],

@@ -69,7 +69,8 @@ export function concludeWide({ history, tokens, dSae, l1 }) {
   if (last === undefined) return "There was too little text for a single entry of the history: give more, or a smaller batch.";
   const ev = last.heldOut?.explainedVariance ?? null;
   const dense = last.nActive > 0.05 * dSae;
-  const said = [`After ${count(tokens)} tokens ${rough(last.nActive)} of ${count(dSae)} features are active on a row${ev === null ? "" : `, and ${decimals(3)(ev)} of the variance of text it was not trained on is explained`}.`];
+  const explained = ev === null ? "" : `, and ${decimals(3)(ev)} of the variance of text it was not trained on is explained`;
+  const said = [`After ${count(tokens)} tokens ${rough(last.nActive)} of ${count(dSae)} features are active on a row${explained}.`];
   if (dense) said.push(`That is dense for concepts: raise the coefficient above ${exact(l1)}, or train longer.`);
   if (last.dead > 0.5 * dSae) said.push(`${percent(last.dead / dSae)} of the features are dead: lower the coefficient, or choose a remedy for dead features.`);
   if (ev !== null && ev < 0.5) said.push("It explains little yet: more text or a smaller coefficient comes before any interpretation.");
@@ -93,7 +94,7 @@ export const SEARCH = fixed({
  * looks good by luck alone, so two checks stand beside it: `heldOut`, the AUROC on pairs that the feature was not chosen on, and `chance`, the best
  * that any feature reaches when the labels are drawn by lot.
  *
- * @typedef {{feature: number, auroc: number, heldOut: number | null, meanPositive: number, meanNegative: number, frequencyPositive: number, frequencyNegative: number, max: number}} ConceptFeature
+ * @typedef {import("../../engine/types-analysis.js").ConceptFeature & {heldOut: number | null}} ConceptFeature
  * @typedef {{concept: Concept, features: ConceptFeature[], chance: number, texts: number}} ConceptResult
  * @param {Bench} bench
  * @param {Sae} sae
@@ -165,7 +166,8 @@ export function concludeConcepts(results) {
 /** @param {ConceptResult} result */
 export function concludeConcept({ concept, features: [best], chance, texts }) {
   if (best === undefined) return `${concept.label}: no feature is active on these texts.`;
-  const found = `${concept.label}: F${best.feature} tells the texts apart with an AUROC of ${decimals(2)(best.auroc)}${best.heldOut === null ? "" : ` (${decimals(2)(best.heldOut)} on pairs it was not chosen on)`}`;
+  const elsewhere = best.heldOut === null ? "" : ` (${decimals(2)(best.heldOut)} on pairs it was not chosen on)`;
+  const found = `${concept.label}: F${best.feature} tells the texts apart with an AUROC of ${decimals(2)(best.auroc)}${elsewhere}`;
   const test = best.heldOut ?? best.auroc;
   if (best.auroc <= chance + 0.02) return `${found}; with labels drawn by lot the best feature reaches ${decimals(2)(chance)} on the same ${texts} texts, so this is no find.`;
   if (test < 0.7) return `${found}: it does not hold on new pairs. A wider autoencoder or more text may have a better one.`;

@@ -127,7 +127,8 @@ export function concludeData({ rows, width, distinctRows }, groups) {
     const total = own.reduce((sum, group) => sum + group.rows, 0);
     return { rows: total, mean: total === 0 ? 0 : own.reduce((sum, group) => sum + group.rows * group.meanNorm, 0) / total };
   };
-  const said = [`${count(rows)} rows, of which ${count(distinctRows)} differ, of ${count(width)} dimensions each${distinctRows < 10 * width ? `: ${rough(distinctRows / width)} per dimension, too few to generalise from` : ""}.`];
+  const few = distinctRows < 10 * width ? `: ${rough(distinctRows / width)} per dimension, too few to generalise from` : "";
+  const said = [`${count(rows)} rows, of which ${count(distinctRows)} differ, of ${count(width)} dimensions each${few}.`];
   const [first, later] = [of((g) => g.position0), of((g) => !g.position0)];
   if (first.rows > 0 && later.rows > 0) {
     const times = first.mean / later.mean;
@@ -137,8 +138,12 @@ export function concludeData({ rows, width, distinctRows }, groups) {
   const [prompts, random] = [of((g) => g.origin === "prompts" && !g.position0), of((g) => g.origin === "random" && !g.position0)];
   if (prompts.rows > 0 && random.rows > 0) {
     const ratio = random.mean / prompts.mean;
-    const how = ratio > 1.1 ? "longer" : ratio < 0.9 ? "shorter" : "about as long";
-    said.push(`Rows of random tokens are ${how} (${norm(random.mean)}) ${how === "about as long" ? "as" : "than"} those of the prompts (${norm(prompts.mean)}), position 0 left out: an autoencoder spends features on both kinds.`);
+    const how = ratio > 1.1 ? "longer than" : ratio < 0.9 ? "shorter than" : "about as long as";
+    const share = random.rows / (random.rows + prompts.rows);
+    said.push(
+      `Rows of random tokens are ${how} those of the prompts (${norm(random.mean)} and ${norm(prompts.mean)}, position 0 left out), ` +
+        `and ${percent(share)} of what is learnt from.`,
+    );
   }
   return said.join(" ");
 }

@@ -34,16 +34,15 @@ export async function topFeatures({ lab, signal }, sae, acts, options) {
 export function concludeTop({ features, withoutPosition0, alive, dSae, kept }) {
   if (features.length === 0) return "No feature is active on any row: the coefficient was too large, or the autoencoder is not trained.";
   const dense = features.filter(({ frequency }) => frequency > 0.5).length;
+  const always = dense > features.length / 2 ? ": a feature that is nearly always on says little about any one token" : "";
   const said = [
-    `${count(alive)} of ${count(dSae)} features fire on some row; of the ${features.length} most active, ${count(dense)} fire on more than half of all rows${dense > features.length / 2 ? ": a feature that is nearly always on says little about any one token" : ""}.`,
+    `${count(alive)} of ${count(dSae)} features fire on some row; of the ${features.length} most active, ${count(dense)} fire on more than half of all rows${always}.`,
   ];
   const gone = features.length - kept;
   if (withoutPosition0.length > 0) {
-    said.push(
-      gone === 0
-        ? "Leaving out position 0 changes none of them."
-        : `Leaving out position 0 replaces ${gone} of them${features[0].feature === withoutPosition0[0].feature ? "" : `, the first among them (feature ${withoutPosition0[0].feature} instead of ${features[0].feature})`}.`,
-    );
+    const [before, after] = [features[0].feature, withoutPosition0[0].feature];
+    const first = before === after ? "" : `${gone === 0 ? "," : " and"} puts F${after} first instead of F${before}`;
+    said.push(`Leaving out position 0 ${gone === 0 ? "keeps all of them" : `replaces ${gone} of them`}${first}.`);
   }
   return said.join(" ");
 }

@@ -1,6 +1,6 @@
 // @ts-check
 // Lab C.4, part 5: which features are active on each token of a prompt.
-import { percent, rough } from "../../ui/format.js";
+import { percent } from "../../ui/format.js";
 import { HEATMAP_PROMPTS } from "../texts/c4.js";
 import { fixed, residPost } from "./bench.js";
 
@@ -52,12 +52,15 @@ export function concludeMaps(maps) {
   const everywhere = [...times].filter(([, n]) => n === maps.length).map(([feature]) => `F${feature}`);
   const said = [];
   if (maps.length > 1) {
+    const names = `${everywhere.slice(0, 5).join(", ")}${everywhere.length > 5 ? ", …" : ""}`;
+    const are = everywhere.length === 1 ? "is" : "are";
     said.push(
       everywhere.length > 0
-        ? `${everywhere.length} of the features shown (${everywhere.slice(0, 5).join(", ")}${everywhere.length > 5 ? ", …" : ""}) are among the strongest of every prompt: they cannot be about what one of them says.`
+        ? `${everywhere.length} of the features shown (${names}) ${are} among the strongest of every prompt, and so not about what one of them says.`
         : "No feature is among the strongest of every prompt.",
     );
   }
-  if (first > 0) said.push(`${percent(first / features.length)} of the rows have their maximum at position 0; choosing without it keeps ${rough(maps.reduce((sum, { shared }) => sum + shared, 0))} of ${features.length}.`);
+  const kept = maps.reduce((sum, { shared }) => sum + shared, 0);
+  if (first > 0) said.push(`${percent(first / features.length)} of the rows have their maximum at position 0; choosing without it keeps ${kept} of ${features.length}.`);
   return said.join(" ");
 }

@@ -31,8 +31,9 @@ export const LAYERS = fixed({
 });
 
 /**
- * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: {feature: number, mean: number, frequency: number}[], topWithoutPosition0: {feature: number, mean: number, frequency: number}[],
- *   averageActive: number, recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
+ * @typedef {{feature: number, mean: number, frequency: number}} Active
+ * @typedef {{layer: number, hook: string, sae: Sae, shape: number[], meanNorm: number, top: Active[], topWithoutPosition0: Active[], averageActive: number,
+ *   recon: number, quality: {all: Figures, withoutPosition0: Figures | null, deadLatents: number}}} LayerResult  the caller disposes of `sae`
  * @typedef {{name: string, prompt: string, token: string, layer: number, nActive: number, feature: number, value: number}} LastToken
  */
 
@@ -105,7 +106,6 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
     const texts = prompts.map(({ prompt }) => prompt);
     byLayer.push(
       await using(await model.collect(texts, { hook: residPost(layer), position: "last", prependBos, center, signal }), async (acts) => {
-        const { token } = await acts.rows();
         const features = await using(await sae.encode(acts), (encoded) => encoded.read());
         const { dSae } = sae.config;
         return Promise.all(
@@ -113,8 +113,7 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
             const row = features.data.subarray(n * dSae, (n + 1) * dSae);
             const value = row.reduce((m, x) => Math.max(m, x), 0);
             const { tokens } = await model.tokenize(prompt);
-            if (tokens.length === 0 || token[n] === undefined) throw new Error(`no token in “${prompt}”`);
-            return { name, prompt, token: tokens[tokens.length - 1], layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
+            return { name, prompt, token: tokens[tokens.length - 1] ?? "", layer, nActive: row.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0), feature: row.indexOf(value), value };
           }),
         );
       }),
@@ -130,8 +129,17 @@ export function concludeLayers(results) {
   const norms = results.map(({ meanNorm }) => meanNorm);
   const grows = Math.max(...norms) / Math.min(...norms);
   const said = [`${listed.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
-  if (grows > 1.2) said.push(`The residual stream's mean norm differs by a factor of ${rough(grows)} (${results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ")}), so one coefficient weighs differently on each: compare at a coefficient scaled to the norm.`);
-  said.push("A feature number means nothing from one autoencoder to another: each numbers its own. Whether later features are more abstract does not follow from these counts; it takes their examples side by side.");
+  const at = results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ");
+  if (grows > 1.2) {
+    said.push(
+      `The residual stream's mean norm differs by a factor of ${rough(grows)} (${at}), so one coefficient weighs differently on each: ` +
+        "compare at a coefficient scaled to the norm.",
+    );
+  }
+  said.push(
+    "A feature number means nothing from one autoencoder to another: each numbers its own. " +
+      "Whether later features are more abstract does not follow from these counts; it takes their examples side by side.",
+  );
   return said.join(" ");
 }
 

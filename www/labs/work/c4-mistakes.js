@@ -61,13 +61,11 @@ export function concludeLittleData({ few, many }) {
   const gain = few.elsewhere.meanMse / many.elsewhere.meanMse;
   const times = (/** @type {number} */ x) => (x > 1000 ? "more than a thousand" : rough(x));
   const of = (/** @type {DataSize} */ size) =>
-    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it errs ${times(relative(size))} times as much on texts it has not seen as on its own, and there it ${explains(size.elsewhere.evPerDimension)}`;
+    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it errs ${times(relative(size))} times as much ` +
+    `on texts it has not seen as on its own, and there it ${explains(size.elsewhere.evPerDimension)}`;
   const said = [`${of(few)}; ${of(many)}.`.replace(/^./, (letter) => letter.toUpperCase())];
-  said.push(
-    gain > 1.1
-      ? `More data makes the error on new text ${rough(gain)} times smaller. ${relative(many) > 2 ? `But ${count(many.distinctRows)} rows are still few: it fits its own text far better than any other.` : ""}`.trim()
-      : "More data did not help on new text: with so few steps neither has learnt much; train longer.",
-  );
+  said.push(gain > 1.1 ? `More data makes the error on new text ${rough(gain)} times smaller.` : "More data did not help on new text: train longer, for what neither has learnt tells nothing.");
+  if (gain > 1.1 && relative(many) > 2) said.push(`But ${count(many.distinctRows)} rows are still few: it fits its own text far better than any other.`);
   return said.join(" ");
 }
 
@@ -104,7 +102,7 @@ export function concludeBalance({ rows, dSae }) {
   }
   if (strong !== one) {
     const active = strong.nActive < 1 ? `the autoencoder is silent (${rough(strong.nActive)} active)` : `${rough(strong.nActive)} features are active`;
-    said.push(`At ${exact(strong.coefficient)} ${active}, and it ${explains(strong.ev)}.`);
+    said.push(`At ${exact(strong.coefficient)}, ${active}, and it ${explains(strong.ev)}.`);
   }
   return said.join(" ");
 }

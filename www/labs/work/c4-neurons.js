@@ -62,14 +62,16 @@ export async function featuresAndNeurons(sae, options) {
 export function concludeNeurons({ features, dIn, meanParticipation, meanCosine, randomParticipation, randomCosine }) {
   const aligned = features.filter(({ cosine }) => cosine > 0.9).length;
   const said = [
-    `A feature's decoder row spreads over ${rough(meanParticipation)} of ${count(dIn)} dimensions (a random direction: ${rough(randomParticipation)}), and its nearest axis has a cosine of ${decimals(2)(meanCosine)} with it (random: ${decimals(2)(randomCosine)}).`,
+    `A feature's decoder row spreads over ${rough(meanParticipation)} of ${count(dIn)} dimensions (a random direction: ${rough(randomParticipation)}), ` +
+      `and its nearest axis has a cosine of ${decimals(2)(meanCosine)} with it (random: ${decimals(2)(randomCosine)}).`,
     aligned === 0
       ? "No feature is a single dimension."
       : `${count(aligned)} of ${count(features.length)} features (${percent(aligned / features.length)}) are nearly one dimension each, with a cosine above 0.9; the others are not.`,
   ];
   if (meanCosine > 1.5 * randomCosine) {
     const often = mode(features.map(({ dimension }) => dimension));
-    said.push(`They lie closer to the axes than chance has it${often.times > features.length / 10 ? `, ${percent(often.times / features.length)} of them closest to dimension ${often.value}: a dimension that is large on every row` : ""}.`);
+    const one = often.times > features.length / 10 ? `, ${percent(often.times / features.length)} of them closest to dimension ${often.value}` : "";
+    said.push(`They lie closer to the axes than chance has it${one}.`);
   }
   return said.join(" ");
 }

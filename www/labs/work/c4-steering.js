@@ -153,7 +153,8 @@ export function concludeDirections({ kinds, between, rowNorms, biasNorm, share }
   const withRow = kinds.map(({ data }) => data[1]);
   const least = Math.min(...withRow);
   const row = rowNorms.reduce((sum, x) => sum + x, 0) / rowNorms.length;
-  const said = [`The decoder's bias is ${rough(biasNorm / row)} times as long as a decoder row; the notebook's direction has a cosine of ${rough(least)}${withRow.length > 1 ? ` to ${rough(Math.max(...withRow))}` : ""} with the row alone.`];
+  const to = withRow.length > 1 ? ` to ${rough(Math.max(...withRow))}` : "";
+  const said = [`The decoder's bias is ${rough(biasNorm / row)} times as long as a decoder row; the notebook's direction has a cosine of ${rough(least)}${to} with the row alone.`];
   const [biased, plain] = [meanBetween(between["decode-one-hot-unit"]), meanBetween(between.decoder)];
   if (biased !== null && plain !== null) {
     said.push(
@@ -182,10 +183,13 @@ export function concludeSteering({ baseline, steered, strength }) {
     said.push(`${moved.length} of ${count(features.length)} features change the continuation, ${firsts.length > 1 ? "first at tokens" : "first at token"} ${firsts.join(", ")} of ${total}.`);
   }
   const texts = new Set(features.map(({ text }) => text));
-  if (features.length > 1 && texts.size < features.length) said.push(`Only ${texts.size} different ${texts.size === 1 ? "text comes" : "texts come"} of ${features.length} features: they do not steer apart.`);
+  if (features.length > 1 && texts.size < features.length) {
+    said.push(`Only ${texts.size} different ${texts.size === 1 ? "text comes" : "texts come"} of ${features.length} features: they do not steer apart.`);
+  }
   const bare = steered.filter(({ sameAsWithBias }) => sameAsWithBias !== null);
   const differing = bare.filter(({ sameAsWithBias }) => sameAsWithBias === false).length;
-  if (bare.length > 0) said.push(differing === 0 ? "With the bias left out the texts are the same." : `With the bias left out ${differing} of ${bare.length} texts ${differing === 1 ? "is" : "are"} different: part of the effect was the bias, not the feature.`);
+  const others = `${differing} of ${bare.length} texts ${differing === 1 ? "is" : "are"} different: part of the effect was the bias's, not the feature's`;
+  if (bare.length > 0) said.push(`With the bias left out ${differing === 0 ? "the texts are the same" : others}.`);
   if (control !== undefined) {
     said.push(
       control.text === baseline.text

@@ -126,18 +126,21 @@ export function concludeSweep({ rows, dSae, dIn }) {
   }
   const falls = ordered.every((row, i) => i === 0 || row.nActive <= ordered[i - 1].nActive * 1.01);
   const worsens = ordered.every((row, i) => i === 0 || row.recon >= ordered[i - 1].recon * 0.99);
-  const ends = `L0 is ${rough(weakest.nActive)} at ${exact(weakest.coefficient)} and ${rough(strongest.nActive)} at ${exact(strongest.coefficient)}, the reconstruction loss ${number(weakest.recon)} and ${number(strongest.recon)}`;
+  const ends =
+    `L0 is ${rough(weakest.nActive)} at ${exact(weakest.coefficient)} and ${rough(strongest.nActive)} at ${exact(strongest.coefficient)}, ` +
+    `the reconstruction loss ${number(weakest.recon)} and ${number(strongest.recon)}`;
   const said = [
     falls && worsens
       ? `${ends}: the larger the coefficient, the fewer features are active and the worse the reconstruction.`
       : falls
-        ? `${ends}: a larger coefficient left fewer features active, but the reconstruction did not get worse at every step — with so little training the noise of the runs is larger than that effect.`
-        : `${ends}, but not in one direction over the coefficients in between: the runs differ by more than the coefficient does. Train longer, or compare several seeds.`,
+        ? `${ends}: a larger coefficient left fewer features active, but the reconstruction did not get worse at every step. Is that the runs' own noise? Compare several seeds.`
+        : `${ends}, but not in one direction over the coefficients in between. Train longer, or compare several seeds, before you conclude anything.`,
   ];
   const dead = ordered.filter(({ nActive }) => nActive < 1);
   if (dead.length > 0) said.push(`From ${exact(dead[0].coefficient)} on less than one feature is active on a row: nothing is left to interpret.`);
   const good = ordered.filter(({ nActive, ev }) => nActive >= 1 && nActive <= 0.05 * dSae && (ev ?? 0) > 0.5);
-  if (good.length > 0) said.push(`Sparse and still explaining most: ${good.map(({ coefficient, nActive, ev }) => `${exact(coefficient)} (L0 ${rough(nActive)}, ${decimals(2)(ev ?? 0)} of the variance)`).join(", ")}.`);
+  const listed = good.map(({ coefficient, nActive, ev }) => `${exact(coefficient)} (L0 ${rough(nActive)}, ${decimals(2)(ev ?? 0)} of the variance)`);
+  if (good.length > 0) said.push(`Sparse and still explaining most: ${listed.join(", ")}.`);
   else if (dead.length === 0) said.push(`Even the sparsest keeps ${percent(strongest.nActive / dSae)} of the features active. ${raise(strongest, dIn)}`);
   return said.join(" ");
 }

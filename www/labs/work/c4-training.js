@@ -101,16 +101,19 @@ export function concludeTraining({ history, final, distinctRows, dSae, l1, lambd
   ];
   const share = final.nActive / dSae;
   const penalty = (l1 * history.sparsity[history.sparsity.length - 1]) / final.recon;
-  said.push(
-    share > 0.1
-      ? `${rough(final.nActive)} of ${count(dSae)} features (${percent(share)}) are still active on a row, which is not sparse: at a coefficient of ${exact(l1)} (λ = ${rough(lambda)} in units of a summed loss) the penalty is ${percent(penalty)} of the reconstruction loss. Raise it by factors of ten.`
-      : `${rough(final.nActive)} of ${count(dSae)} features (${percent(share)}) are active on a row.`,
-  );
+  said.push(`${rough(final.nActive)} of ${count(dSae)} features (${percent(share)}) are active on a row.`);
+  if (share > 0.1) {
+    said.push(
+      `That is not sparse: at a coefficient of ${exact(l1)} (λ = ${rough(lambda)} in units of a summed loss) the penalty is ${percent(penalty)} of the reconstruction loss. ` +
+        "Raise it by factors of ten.",
+    );
+  }
   const { all, withoutPosition0: later, deadLatents } = quality;
   if (all.evPerDimension !== null && later?.evPerDimension != null) {
     const apart = all.evPerDimension - later.evPerDimension;
     const memory = distinctRows < 10 * dSae ? `, all on rows that it was trained on, ${count(distinctRows)} of them distinct: that is memory, not yet knowledge` : "";
-    said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${Math.abs(apart) > 0.01 ? `, ${decimals(3)(later.evPerDimension)} without position 0` : ", with position 0 and without"}${memory}.`);
+    const without = Math.abs(apart) > 0.01 ? `, ${decimals(3)(later.evPerDimension)} without position 0` : ", with position 0 and without";
+    said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${without}${memory}.`);
   }
   if (deadLatents > dSae / 10) said.push(`${count(deadLatents)} features never fire on these rows.`);
   return said.join(" ");

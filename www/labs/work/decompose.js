@@ -40,7 +40,7 @@ export const randomVector = (width, seed) => normals(width, seed);
  * Two real directions from contrast pairs, at the last token of each text: the difference of the means, and a probe's (logistic
  * regression on standardised dimensions). `heldOut`: the probe's accuracy on texts that were left out.
  * @param {Bench} bench @param {Partial<typeof CONTRAST>} [options]
- * @returns {Promise<{hook: string, contrast: import("../../engine/types.js").Contrast, probe: import("../../engine/types.js").Probe, cosine: number}>}
+ * @returns {Promise<{hook: string, contrast: import("../../engine/types-analysis.js").Contrast, probe: import("../../engine/types-analysis.js").Probe, cosine: number}>}
  */
 export async function contrastVectors(bench, options) {
   const { pairs, layer, prependBos, center, l2 } = { ...CONTRAST, ...options };

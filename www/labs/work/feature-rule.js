@@ -27,7 +27,7 @@ const isUpper = (text) => /\p{Lu}/u.test(text) && !/[\p{Ll}\p{Lt}]/u.test(text);
 /** @type {readonly {name: string, words: string, fits: (token: string) => boolean}[]} */
 const TRAITS = Object.freeze([
   { name: "space", words: "begin with a space", fits: (t) => t.startsWith("Ġ") },
-  { name: "capital", words: "begin with a capital", fits: (t) => /^Ġ?\p{Lu}/u.test(t) },
+  { name: "capital", words: "begin with a capital", fits: (t) => /^Ġ?(?!Ġ)\p{Lu}/u.test(t) },
   { name: "digit", words: "hold a digit", fits: (t) => /\p{Nd}/u.test(t) },
   { name: "punctuation", words: "are punctuation", fits: (t) => /^Ġ?[\p{P}\p{S}]+$/u.test(t) },
   { name: "line", words: "hold a line break", fits: (t) => t.includes("Ċ") },

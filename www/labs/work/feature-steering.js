@@ -5,7 +5,7 @@ import { exact } from "../../ui/format.js";
 import { STEERING_PROMPT } from "../texts/chapter9.js";
 import { fixed } from "./bench.js";
 import { CHAPTER9_SITE } from "./extract.js";
-import { check, length } from "./rows.js";
+import { check, largest, length } from "./rows.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Sae} Sae */
@@ -93,25 +93,29 @@ export async function nextTokens({ model }, sae, options) {
   const { feature, prompt, hook, prependBos, center, strength, direction, temperature, k } = { ...STEERING, ...options };
   const { data } = await sae.direction({ feature, kind: direction });
   const add = data.map((x) => x * strength);
-  const settings = /** @type {const} */ ({ prependBos, center, logits: "last", topK: model.config.dVocab });
+  const settings = /** @type {const} */ ({ prependBos, center, logits: "last", topK: NAMED });
   const before = await model.run(prompt, settings);
   const after = await model.run(prompt, { ...settings, edits: [{ hook, add }] });
   return compareNext(before, after, { temperature, k });
 }
 
+/** So many of the likeliest tokens are asked for by name, before and after: no other can be among the few that are shown. */
+export const NAMED = 200;
+
 /**
- * @param {import("../../engine/types.js").RunResult} before @param {import("../../engine/types.js").RunResult} after  run with logits "last" and `topK` of the whole vocabulary
+ * @param {import("../../engine/types.js").RunResult} before @param {import("../../engine/types.js").RunResult} after  run with logits "last" and `topK` NAMED
  * @param {{temperature: number, k: number}} options
  * @returns {NextTokens}
  */
 export function compareNext(before, after, { temperature, k }) {
-  /** @type {Map<number, string>} */ const names = new Map((before.top ?? []).map(({ id, token }) => [id, token]));
+  /** @type {Map<number, string>} */ const names = new Map([before, after].flatMap(({ top }) => (top ?? []).map(({ id, token }) => [id, token])));
+  const name = (/** @type {number} */ id) => names.get(id) ?? `token ${id}`;
   const [plain, steered] = [before, after].map(({ logits }) => softmax(logits?.data ?? new Float32Array(), temperature));
-  const list = (/** @type {Float64Array} */ probs) => best(probs, k).map((id) => ({ id, token: names.get(id) ?? "", prob: probs[id] }));
+  const list = (/** @type {Float64Array} */ probs) => best(probs, k).map((id) => ({ id, token: name(id), prob: probs[id] }));
   let kl = 0;
   for (let i = 0; i < plain.length; i += 1) if (plain[i] > 0) kl += plain[i] * Math.log(plain[i] / Math.max(steered[i], 1e-300));
   const change = plain.map((p, i) => Math.abs(steered[i] - p));
-  const shifts = best(change, k).map((id) => ({ id, token: names.get(id) ?? "", plain: plain[id], steered: steered[id] }));
+  const shifts = best(change, k).map((id) => ({ id, token: name(id), plain: plain[id], steered: steered[id] }));
   return { temperature, plain: list(plain), steered: list(steered), shifts, kl };
 }
 
@@ -125,7 +129,7 @@ function softmax(logits, temperature) {
 }
 
 /** The places of the `k` largest. @param {Float64Array} list @param {number} k */
-const best = (list, k) => Array.from(list.keys()).sort((a, b) => list[b] - list[a] || a - b).slice(0, k);
+const best = (list, k) => largest(list, k).map(({ index }) => index);
 
 /** @param {{samples: Samples, next: NextTokens, feature: number, strength: number}} result */
 export function concludeSteering({ samples: { greedy, norms }, next, feature, strength }) {

@@ -29,8 +29,9 @@ export const LAYER_PAIR = fixed({
 
 /** @typedef {{layer: number, hook: string, normalized: boolean, meanNorm: number, dSae: number, all: Figures, withoutPosition0: Figures | null, density: {edges: number[], counts: number[], zeros: number}, history: import("../../engine/types.js").Epoch[]}} LayerResult */
 /**
- * For each decoder row of b the row of a that points most its way: `features` and `cosines`. `matched`: share of them above 0.7; `sameNumber`: mean cosine of rows with the same number.
- * @typedef {{features: Uint32Array, cosines: Float32Array, mean: number, median: number, matched: number, sameNumber: number, histogram: {edges: number[], counts: number[]}}} DecoderMatch
+ * For each decoder row of b the row of a that points most its way: `features` and `cosines`. `matched`: share of them above 0.7; `sameNumber`: mean cosine of rows with the same number;
+ * `chance`: about the best cosine that one of so many random directions would have, √(2 ln n / d).
+ * @typedef {{features: Uint32Array, cosines: Float32Array, mean: number, median: number, matched: number, sameNumber: number, chance: number, histogram: {edges: number[], counts: number[]}}} DecoderMatch
  * @typedef {{a: LayerResult, b: LayerResult, matching: DecoderMatch}} LayerPair
  */
 /** @typedef {typeof LAYER_PAIR & {weightsOf: ((run: 0 | 1) => import("../../engine/types.js").WeightsLike) | null, order: Uint32Array | null}} Settings */
@@ -76,10 +77,30 @@ async function trainOn(bench, layer, settings, made) {
     const sae = await lab.createSae({ architecture, normalizeActivations, dIn, dSae: expansion * dIn, seed: seed + run, weights: weightsOf?.(run) ?? null });
     made.push({ sae, layer });
     const { epochs: history } = await sae.train(acts, { epochs, batchSize, lr, l1, seed, order, ...watch(bench, `steps at block ${layer}`) });
-    const { all, withoutPosition0, histogram } = await lab.analysis.quality(sae, acts, watch(bench, "rows"));
-    const { meanNorm } = acts.stats.all;
-    return { layer, hook, normalized: normalizeActivations !== "none", meanNorm, dSae: sae.config.dSae, all, withoutPosition0, density: histogram, history };
+    return judge(bench, sae, layer, acts, history);
   });
+}
+
+/**
+ * The same comparison of two SAEs that are there already, as published ones: each on the rows of its own layer.
+ * @param {Bench} bench @param {{sae: Sae, layer: number}} first @param {{sae: Sae, layer: number}} second @param {{texts?: readonly string[], prependBos?: boolean, center?: boolean}} [options]
+ * @returns {Promise<LayerPair>}
+ */
+export async function compareLoaded(bench, first, second, options) {
+  const { texts, prependBos, center } = { ...LAYER_PAIR, ...options };
+  const of = async (/** @type {{sae: Sae, layer: number}} */ { sae, layer }) =>
+    using(await bench.model.collect(texts, { hook: layerHook(layer), prependBos, center, ...watch(bench, "texts") }), (acts) => judge(bench, sae, layer, acts, []));
+  return { a: await of(first), b: await of(second), matching: await matchDecoders(bench, first.sae, second.sae) };
+}
+
+/**
+ * @param {Bench} bench @param {Sae} sae @param {number} layer @param {import("./bench.js").Acts} acts @param {import("../../engine/types.js").Epoch[]} history
+ * @returns {Promise<LayerResult>}
+ */
+async function judge(bench, sae, layer, acts, history) {
+  const { all, withoutPosition0, histogram } = await bench.lab.analysis.quality(sae, acts, watch(bench, "rows"));
+  const { dSae, normalizeActivations } = sae.config;
+  return { layer, hook: acts.hook, normalized: normalizeActivations !== "none", meanNorm: acts.stats.all.meanNorm, dSae, all, withoutPosition0, density: histogram, history };
 }
 
 /**
@@ -93,7 +114,7 @@ export async function matchDecoders(bench, a, b) {
   const n = sorted.length;
   const [left, right] = [(await a.weights()).W_dec, (await b.weights()).W_dec];
   const same = Array.from({ length: Math.min(left.shape[0], n) }, (_, i) => cosine(row(left, i), row(right, i)));
-  return { features, cosines: best, mean: mean(best), median: (sorted[(n - 1) >> 1] + sorted[n >> 1]) / 2, matched: above(best, 0.7) / n, sameNumber: mean(same), histogram };
+  return { features, cosines: best, mean: mean(best), median: (sorted[(n - 1) >> 1] + sorted[n >> 1]) / 2, matched: above(best, 0.7) / n, sameNumber: mean(same), chance: Math.sqrt((2 * Math.log(left.shape[0])) / left.shape[1]), histogram };
 }
 
 /** @param {LayerPair} result */
@@ -105,8 +126,8 @@ export function concludeLayers({ a, b, matching }) {
   const said = [
     `With the same settings, blocks ${a.layer} and ${b.layer} ${sparsity}; ${ev(a)} % and ${ev(b)} % of the variance after position 0 are explained.`,
     Math.abs(matching.sameNumber) > 0.5
-      ? `Features with the same number have a mean cosine of ${matching.sameNumber.toFixed(2)}: both have started from the same weights and hardly left them, so this says nothing about the layers.`
-      : `Feature numbers cannot be compared: those with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the best match of each ${matching.mean.toFixed(2)}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.`,
+      ? `Features with the same number have a mean cosine of ${matching.sameNumber.toFixed(2)}: they are one SAE, or have started from the same weights and hardly left them, so this says nothing about the layers.`
+      : `Feature numbers cannot be compared: those with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the best match of each ${matching.mean.toFixed(2)}${matching.mean < 1.1 * matching.chance ? `, no more than random directions have (about ${matching.chance.toFixed(2)})` : ""}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.`,
   ];
   const ratio = Math.max(a.meanNorm, b.meanNorm) / Math.min(a.meanNorm, b.meanNorm);
   if (ratio > 2 && !a.normalized) said.push(`The rows of one layer are ${ratio.toFixed(1)} times as long as the other's, so the same coefficient presses harder on the shorter ones: compare again with rows scaled to one mean length.`);

@@ -4,14 +4,14 @@
 import { fixed } from "./bench.js";
 import { examplesOf } from "./corpus-examples.js";
 import { WEEK7_TEXTS } from "../texts/week7.js";
-import { above, column } from "./rows.js";
+import { column } from "./rows.js";
 import { uniform } from "./random.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./corpus-examples.js").Example} Example */
 
 /** Ten are drawn, of which the first five in the order of the texts are shown. */
-export const MONOSEMANTICITY = fixed({ threshold: 0.1, sample: 10, shown: 5, seed: 0, prependBos: false, texts: /** @type {readonly string[]} */ (WEEK7_TEXTS) });
+export const MONOSEMANTICITY = fixed({ threshold: 0.1, sample: 10, shown: 5, seed: 0, prependBos: false, skipPosition0: false, texts: /** @type {readonly string[]} */ (WEEK7_TEXTS) });
 
 /**
  * @param {Bench} bench @param {import("./bench.js").Sae} sae @param {import("./bench.js").Acts} acts @param {{feature: number} & Partial<typeof MONOSEMANTICITY>} options
@@ -19,10 +19,10 @@ export const MONOSEMANTICITY = fixed({ threshold: 0.1, sample: 10, shown: 5, see
  *   `active`: all of them, in the order of the texts; `byTenth`: one for each tenth of the range from the threshold to the largest, so that weak ones are seen too
  */
 export async function monosemanticity(bench, sae, acts, options) {
-  const { feature, threshold, sample, shown, seed, texts, prependBos } = { ...MONOSEMANTICITY, ...options };
+  const { feature, threshold, sample, shown, seed, texts, prependBos, skipPosition0 } = { ...MONOSEMANTICITY, ...options };
   const values = await column(bench, sae, acts, feature);
   const all = await examplesOf(bench, acts, values, texts, prependBos);
-  const active = all.filter(({ activation }) => activation > threshold);
+  const active = all.filter(({ activation, position }) => activation > threshold && !(skipPosition0 && position === 0));
   const next = uniform(seed);
   const pool = [...active];
   /** @type {Example[]} */ const drawn = [];
@@ -35,7 +35,7 @@ export async function monosemanticity(bench, sae, acts, options) {
     feature,
     threshold,
     count: active.length,
-    rows: above(values, -Infinity),
+    rows: values.length,
     active,
     drawn,
     shown: drawn.slice(0, shown),

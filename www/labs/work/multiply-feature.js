@@ -3,7 +3,7 @@
 
 import { WEEK7_STEERING_TEXT } from "../texts/week7.js";
 import { fixed } from "./bench.js";
-import { compareNext } from "./feature-steering.js";
+import { NAMED, compareNext } from "./feature-steering.js";
 import { hfHook } from "./hf-index.js";
 import { decoded, encoded, length, row } from "./rows.js";
 
@@ -30,7 +30,7 @@ export const MULTIPLY = fixed({ text: WEEK7_STEERING_TEXT, layer: 6, alpha: 5, k
 export async function multiplyFeature({ model }, sae, options) {
   const { feature, text, layer, alpha, k, prependBos, center } = { ...MULTIPLY, ...options };
   const hook = hookOf(layer, model.config.nLayers);
-  const settings = /** @type {const} */ ({ prependBos, center, logits: "last", topK: model.config.dVocab });
+  const settings = /** @type {const} */ ({ prependBos, center, logits: "last", topK: NAMED });
   const before = await model.run(text, { ...settings, hooks: [hook] });
   const x = before.hooks[hook];
   const features = await encoded(sae, x);
@@ -67,13 +67,13 @@ export async function multiplyGreedy({ model, signal }, sae, options) {
     const made = await model.generate(text, { maxNewTokens, temperature: 0, prependBos, center, steer, ...(signal ? { signal } : {}) });
     return made.text;
   };
-  return { plain: await go(null), withError: await go("scale"), withoutError: await go(/** @type {any} */ ("scale-decode")) };
+  return { plain: await go(null), withError: await go("scale"), withoutError: await go("scale-decode") };
 }
 
 /** @param {number} layer @param {number} nLayers */
 function hookOf(layer, nLayers) {
   const entry = hfHook(layer, nLayers);
-  if (entry === null || entry.index === nLayers) throw new RangeError(`Entry ${layer} of hidden_states cannot be changed on the way: choose one from 0 to ${nLayers - 1}.`);
+  if (entry === null) throw new RangeError(`hidden_states has entries 0 to ${nLayers}, and −1 to −${nLayers + 1}; ${layer} is none of them.`);
   return entry.hook;
 }
 

@@ -1,6 +1,7 @@
 // @ts-check
 // Rows of numbers, read off the device and looked at.
 
+import { cancelled } from "../../engine/errors.js";
 import { using, watch } from "./bench.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -9,9 +10,9 @@ import { using, watch } from "./bench.js";
 /** @typedef {import("../../engine/types.js").Tensor} Tensor */
 /** @typedef {import("../../engine/types.js").TensorLike} TensorLike */
 
-/** Ends a loop of short calls where its caller has aborted. @param {Bench} bench */
+/** Ends a loop of short calls where its caller has aborted, as the calls themselves do: LAB-CANCELLED. @param {Bench} bench */
 export function check({ signal }) {
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw cancelled(signal.reason);
 }
 
 /** Features of rows, as numbers. @param {Sae} sae @param {Acts | TensorLike} rows @returns {Promise<Tensor>} [rows, dSae] */
@@ -53,8 +54,17 @@ export function above(list, threshold = 0) {
 
 /** The `k` largest with their places, largest first and of equals the first first. @param {ArrayLike<number>} list @param {number} k */
 export function largest(list, k) {
-  const order = Array.from(list, (_, i) => i).sort((a, b) => list[b] - list[a] || a - b);
-  return order.slice(0, k).map((index) => ({ index, value: list[index] }));
+  /** @type {{index: number, value: number}[]} */ const best = [];
+  // sorting tens of thousands of numbers for the sake of a few would hold up the page
+  for (let index = 0; index < list.length && k > 0; index += 1) {
+    const value = list[index];
+    if (best.length === k && !(value > best[k - 1].value)) continue;
+    let at = best.length;
+    while (at > 0 && value > best[at - 1].value) at -= 1;
+    best.splice(at, 0, { index, value });
+    if (best.length > k) best.pop();
+  }
+  return best;
 }
 
 /** One feature on every row of a data set. @param {Bench} bench @param {Sae} sae @param {Acts} acts @param {number} feature */

@@ -26,7 +26,7 @@ function source([{ text, position }, ...others], texts) {
  * give the same activation there.
  * @param {Example[]} examples @returns {Example[][]}
  */
-function alike(examples) {
+export function alike(examples) {
   /** @type {Map<string, Example[]>} */ const groups = new Map();
   for (const example of examples) {
     const { position, before, token, activation } = example;
@@ -37,7 +37,7 @@ function alike(examples) {
 }
 
 /** The tokens after the marked one, where the examples of a group agree on them. @param {Example[]} group */
-function following(group) {
+export function following(group) {
   const [{ after }] = group;
   const agreed = after.findIndex((token, i) => group.some((other) => other.after[i] !== token));
   return agreed < 0 ? after : after.slice(0, agreed);

@@ -1,11 +1,11 @@
 // @ts-check
 // Step 8: how well the autoencoder stands for the model's vectors, by every figure that the field uses for it.
 
-import "../bar-chart.js";
+import "../bar-plot.js";
 import "../data-table.js";
 import "../figure.js";
 import { kindWord } from "../architectures.js";
-import { BarChart } from "../bar-chart.js";
+import { BarPlot } from "../bar-plot.js";
 import { DataTable } from "../data-table.js";
 import { h, make, setText } from "../dom.js";
 import { LabFigure } from "../figure.js";
@@ -37,8 +37,7 @@ export function qualityStep(step) {
   const charts = [0, 1].map(() => ({
     rows: make(LabFigure),
     table: make(DataTable),
-    density: make(LabFigure),
-    bars: make(BarChart),
+    density: make(BarPlot),
     loss: make(LabFigure),
     losses: make(DataTable),
     head: h("h3", {}),
@@ -47,7 +46,7 @@ export function qualityStep(step) {
 
   /** @param {Judged} judged @param {number} i */
   function show(judged, i) {
-    const { rows, table, density, bars, loss, losses, head } = charts[i];
+    const { rows, table, density, loss, losses, head } = charts[i];
     const stem = i ? "quality-own" : "quality";
     const { quality } = judged;
     setText(head, judged.title);
@@ -64,16 +63,16 @@ export function qualityStep(step) {
       });
     }
     const { edges, counts, zeros } = quality.histogram;
-    const words = `Features by density over ${counted(quality.rows, "row")}: ${counts.map((n, k) => `${count(n)} from ${share(edges[k])} to ${share(edges[k + 1])}`).join(", ")}; ${count(zeros)} never active`;
-    bars.show(
-      { edges, counts, xLabel: "log₁₀ of the share of rows where active", yLabel: "features", rule: { at: -1, label: "dense" } },
-      words,
-    );
+    const summary = `Features by density over ${counted(quality.rows, "row")}: ${counts.map((n, k) => `${count(n)} from ${share(edges[k])} to ${share(edges[k + 1])}`).join(", ")}; ${count(zeros)} never active`;
     density.show({
       name: `${stem}-density`,
       caption: `How often each feature is active${zeros ? `; ${count(zeros)} never are` : ""}`,
-      body: [bars],
-      pictures: () => [bars.canvas],
+      summary,
+      edges,
+      values: counts,
+      xLabel: "log₁₀ of the share of rows where active",
+      yLabel: "features",
+      rules: [{ x: -1, label: "dense" }],
       table: () => densityTable(quality),
     });
   }
