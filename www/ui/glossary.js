@@ -64,7 +64,5 @@ export const GLOSSARY = new Map([
   ["cross-entropy", "The loss of step 1: how much the text surprises the model, in nats a token."],
   ["kl", "Kullback–Leibler divergence: how far the changed model's probabilities are from its own, whatever the text goes on with. 0 only where they are the same."],
   ["ablation", "Replacing a vector by one that knows nothing: zeros, or the mean over all rows. It shows how much the model depends on it, and so what there is to lose."],
-  ["superposition", "Storing more concepts than there are dimensions, as directions that are not quite at right angles to one another. It works as long as few of them are present at a time."],
   ["expansion", "How many features an autoencoder has for each dimension of the vectors it reads: 4 at a width of 96 is 384 features."],
-  ["auroc", "Area under the ROC curve: of all pairs of one text with the concept and one without, the share in which the first has the larger activation, ties counting half. 1 tells them apart always, 0.5 is chance."],
 ]);
