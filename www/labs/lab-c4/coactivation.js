@@ -55,7 +55,7 @@ export function coactivationStep(step) {
       { key: "cosine", label: "cosine of directions", kind: "number", format: decimals(3) },
     ],
     rows: chosen(value).pairs.map((pair) => ({
-      pair: `F${pair.a} and F${pair.b}`,
+      pair: `F${pair.a}\u00a0and\u00a0F${pair.b}`,
       correlation: pair.correlation,
       rest: pair.withoutPosition0,
       together: pair.together,

@@ -52,7 +52,7 @@ export function conceptsStep(step) {
         kind: "choice",
         value: SEARCH.per,
         options: [
-          { value: "text", label: "sentences, by the largest activation" },
+          { value: "text", label: "whole sentences" },
           { value: "token", label: "single tokens" },
         ],
       },
@@ -81,7 +81,7 @@ export function conceptsStep(step) {
       const held = results.filter(({ features: [best], chance }) => best && (best.heldOut ?? 0) >= 0.7 && best.auroc > chance + 0.02);
       return held.length === results.length
         ? `All ${count(results.length)} concepts have a candidate that holds on new sentences. That it separates them is evidence of a kind; read its examples before you name it.`
-        : `${held.length ? held.map(({ concept }) => concept.label).join(", ") : "None"} of ${count(results.length)} ${held.length === 1 ? "has" : "have"} a candidate that holds on new sentences; for the others this autoencoder has no single feature, or too little text to have learnt one.`;
+        : `${held.length || "None"} of ${count(results.length)} concepts${held.length ? ` (${held.map(({ concept }) => concept.label).join(", ")})` : ""} ${held.length === 1 ? "has" : "have"} a candidate that holds on new sentences; for the others this autoencoder has no single feature, or too little text to have learnt one.`;
     },
     provenance: (/** @type {Value} */ value) => origin(session, { ...value, more: `autoencoder of step ${STEPS["challenge-train"]}` }),
     code: (values) => ({ javascript: javascript.concepts(values), python: python.concepts(values) }),

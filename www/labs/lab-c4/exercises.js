@@ -105,7 +105,7 @@ async function coefficientVerdict(session, c, { rows, values, dSae }, signal) {
   const out = leavesOut(session);
   const active = (out ? row.nActiveWithoutPosition0 : row.nActive) ?? row.nActive;
   const ev = (out ? row.evWithoutPosition0 : row.ev) ?? 0;
-  const figures = `At ${exact(c)} ${number(active)} of ${count(dSae)} features are active (${percent(active / dSae)}) and ${percent(Math.max(0, ev))} of the variance is explained${known ? "" : ", as training it just now shows"}`;
+  const figures = `At ${exact(c)}, ${number(active)} of ${count(dSae)} features are active (${percent(active / dSae)}) and ${percent(Math.max(0, ev))} of the variance is explained${known ? "" : ", as training it just now shows"}`;
   const [sparse, explains] = [active <= SPARSE * dSae, ev >= EXPLAINED];
   if (sparse && explains) return { right: true, message: `${figures}.` };
   if (active < 1) return { right: false, message: `${figures}: nothing is left to fire. Take less, by a factor of ten.` };

@@ -43,6 +43,7 @@ export function sweepView(session, name) {
   function table({ rows, dIn, dSae }) {
     const units = losses(session, dIn, dSae);
     const { symbol } = conventionsOf(session).coefficient(1, dIn, dSae);
+    const out = leavesOut(session);
     return {
       caption: "One row for each coefficient: squared error, active features, explained variance per dimension",
       sortable: true,
@@ -50,8 +51,7 @@ export function sweepView(session, name) {
         { key: "c", label: symbol, kind: "number", format: exact },
         { key: "other", label: symbol === "c" ? "as λ" : "as c", kind: "number", format: exact },
         { key: "recon", label: units.sums ? "error of a row" : "mean error", kind: "number" },
-        { key: "active", label: "active", kind: "number" },
-        { key: "activeRest", label: "active, no pos. 0", kind: "number" },
+        { key: "active", label: out ? "active, no pos. 0" : "active", kind: "number" },
         { key: "dead", label: "dead", kind: "number", format: count },
         { key: "ev", label: "explained", kind: "number", format: decimals(3) },
         { key: "evRest", label: "explained, no pos. 0", kind: "number", format: decimals(3) },
@@ -63,8 +63,7 @@ export function sweepView(session, name) {
           c: symbol === "c" ? c : lambda,
           other: symbol === "c" ? lambda : c,
           recon: units.error(row.recon),
-          active: row.nActive,
-          activeRest: row.nActiveWithoutPosition0,
+          active: out ? row.nActiveWithoutPosition0 : row.nActive,
           dead: row.deadLatents,
           ev: row.ev,
           evRest: row.evWithoutPosition0,
