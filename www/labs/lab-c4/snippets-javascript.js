@@ -29,10 +29,10 @@ const inline = (object, more = "") =>
     .filter(Boolean)
     .join(", ")} }`;
 
-/** The line that makes an autoencoder of the notebook's kind. @param {Values} values @param {string} [name] */
-function made({ weights = "tied", expansion = 4, encoderBias = "zeros", seed = 0 }, name = "sae") {
+/** The line that makes an autoencoder of the notebook's kind. @param {Values} values @param {string} [more] added to the seed */
+function made({ weights = "tied", expansion = 4, encoderBias = "zeros", seed = 0 }, more = "") {
   const init = encoderBias === "zeros" ? "" : `, init: { encoder: "kaiming", decoder: "kaiming-linear", decoderNorm: null, encoderBias: "torch-linear" }`;
-  return `const ${name} = await lab.createSae({ architecture: ${text(weights)}, dIn, dSae: Math.round(${text(expansion)} * dIn), seed: ${text(seed)}${init} });`;
+  return `const sae = await lab.createSae({ architecture: ${text(weights)}, dIn, dSae: Math.round(${text(expansion)} * dIn), seed: ${text(seed)}${more}${init} });`;
 }
 
 /** @param {Values} values */
@@ -82,7 +82,8 @@ const { text, position, token } = await acts.rows(); // where each row comes fro
 /** @param {Values} values */
 export const train = (values) => {
   const { epochs, batchSize, lr, l1, heldOut, seed, printEvery } = values;
-  return `${from("random-tokens")}${made(values)}
+  return `${from("random-tokens")}const dIn = acts.shape[1];
+${made(values)}
 const { epochs } = await sae.train(acts, {
   ...${inline({ epochs, batchSize, lr, l1, seed, ...(heldOut ? { heldOut } : {}) })},
   onProgress(p) {
@@ -183,7 +184,7 @@ export const layers = (values) => `${from("setup")}const dIn = model.config.dMod
 ${solutionRows(values, "const saes = [];")}
 for (const layer of ${text(numbers(values.layers))}) {
   const rows = await rowsOf(layer);
-  ${made(values)}
+  ${made(values, " + saes.length")} // another start for each
   await sae.train(rows, ${inline({ epochs: values.epochs, batchSize: values.batchSize, lr: values.lr, l1: values.l1, seed: values.seed })});
   const { features } = await lab.analysis.topFeatures(sae, rows, { k: 5, by: "mean" });
   console.log(layer, features.map((f) => f.feature), (await lab.analysis.quality(sae, rows)).all.l0);

@@ -226,7 +226,7 @@ l1 = ${py(values.l1)}
 for layer in ${py(numbers(values.layers))}:
     rows = rows_of(layer)
     d = rows.shape[1]
-    torch.manual_seed(${py(values.seed)})
+    torch.manual_seed(${py(values.seed)} + layer)       # another start for each
     sae = SAE(d, round(${py(values.expansion)} * d))
 ${loop("rows", values, "    ")}    f = sae.encode(rows).detach()
     print(layer, f.mean(0).argsort(descending=True)[:5].tolist(), (f > 0).sum(-1).float().mean().item())
