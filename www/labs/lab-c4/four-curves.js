@@ -92,22 +92,31 @@ export class FourCurves extends HTMLElement {
     const last = entries.at(-1);
     const words = `${title}: ${last ? write(of(last)) : "–"} after ${counted(entries.length, "epoch")}`;
     picture.paint((canvas, scale, theme) => {
-      const x = entries.map(({ epoch }) => epoch);
       const measured = entries.filter((entry) => held?.(entry) != null);
-      // what lies above a fixed axis runs along its upper end
-      const within = (/** @type {number} */ y) => (yMax === undefined ? y : Math.min(y, yMax));
+      // a curve ends where it leaves a fixed axis, and comes back where it returns
+      const over = (/** @type {Epoch | undefined} */ entry) => yMax !== undefined && entry !== undefined && of(entry) > yMax;
+      /** @type {Epoch[][]} */ const pieces = [[]];
+      entries.forEach((entry, i) => {
+        const gone = over(entry) && over(entries[i - 1] ?? entry);
+        if (!gone || !over(entries[i + 1] ?? entry)) pieces[pieces.length - 1].push(entry);
+        else if (pieces[pieces.length - 1].length) pieces.push([]);
+      });
+      const within = (/** @type {Epoch} */ entry) => (over(entry) ? (yMax ?? 0) : of(entry));
       const drawn = drawCurves(
         canvas,
         {
           scale,
           title,
           xLabel: "epoch",
-          yLabel,
+          yLabel: over(last) && last ? `${yLabel}; now ${write(of(last))}` : yLabel,
           yLog: log ?? false,
+          ...(last && yMax !== undefined ? { xMin: 1, xMax: Math.max(2, last.epoch) } : {}),
           yMin,
           yMax,
           lines: [
-            { label: measured.length ? "trained on" : "", x, y: entries.map((entry) => within(of(entry))), color: theme.series[0] },
+            ...pieces
+              .filter((piece) => piece.length)
+              .map((piece) => ({ label: measured.length ? "trained on" : "", x: piece.map(({ epoch }) => epoch), y: piece.map(within), color: theme.series[0] })),
             ...(measured.length
               ? [{ label: "held out", x: measured.map(({ epoch }) => epoch), y: measured.map((entry) => held?.(entry) ?? 0), dash: true, color: theme.series[1] }]
               : []),

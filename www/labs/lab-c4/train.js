@@ -164,7 +164,7 @@ export function trainStep(step) {
       if (trained) said.push(concludeTraining(trained));
       else said.push(`${rough(entries.at(-1)?.nActive ?? 0)} of ${count(sae.config.dSae)} features are active on a row so far.`);
       if (chosen.name !== "evPerDimension" && figure !== null) said.push(`By the formula chosen above (${chosen.label}) the explained variance is ${decimals(3)(figure)}.`);
-      if (over) said.push(`On ${counted(over, "epoch")} more than half of all features were active: there the third curve runs along the upper end of the notebook's axis.`);
+      if (over) said.push(`On ${counted(over, "epoch")} more than half of all features were active: there the third curve has left the notebook's axis.`);
       const held = entries.at(-1)?.heldOut?.explainedVariance;
       if (held != null) said.push(`Of the rows held out it explains ${held < 0 ? "nothing: it does worse than their mean" : percent(held)}.`);
       return said.join(" ");

@@ -113,7 +113,8 @@ export function concludeTraining({ history, final, distinctRows, dSae, l1, lambd
     const apart = all.evPerDimension - later.evPerDimension;
     const memory = distinctRows < 10 * dSae ? `, all on rows that it was trained on, ${count(distinctRows)} of them distinct: that is memory, not yet knowledge` : "";
     const without = Math.abs(apart) > 0.01 ? `, ${decimals(3)(later.evPerDimension)} without position 0` : ", with position 0 and without";
-    said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${without}${memory}.`);
+    if (all.evPerDimension < 0) said.push(`It ${explains(all.evPerDimension)}: at this coefficient and after so many steps there is nothing to interpret.`);
+    else said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${without}${memory}.`);
   }
   if (deadLatents > dSae / 10) said.push(`${count(deadLatents)} features never fire on these rows.`);
   return said.join(" ");
