@@ -58,7 +58,8 @@ function playwrightsOwn() {
  * @param {object} [options]
  * @param {boolean} [options.adapter]  false: `navigator.gpu` is there but finds no adapter, as on many a Linux machine
  * Arguments in $SAE_LAB_CHROMIUM_ARGS come last and so win, for example a machine's own GPU:
- * SAE_LAB_CHROMIUM_ARGS="--use-webgpu-adapter=default --enable-features=Vulkan".
+ * SAE_LAB_CHROMIUM_ARGS="--use-webgpu-adapter=default --enable-features=Vulkan --use-angle=vulkan --disable-vulkan-surface --ignore-gpu-blocklist"
+ * (so the tests ran on an NVIDIA H200 without a display).
  */
 export async function launch({ adapter = true } = {}) {
   const found = findChromium();
@@ -80,6 +81,8 @@ export async function adapterOf(browser, url) {
     return await page.evaluate(async () => {
       const source = "postMessage(!!(await navigator.gpu?.requestAdapter()))";
       const script = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      // A GPU process that is still starting may answer that there is none.
+      for (let turn = 0; turn < 10 && !(await navigator.gpu?.requestAdapter()); turn += 1) await new Promise((done) => setTimeout(done, 300));
       const inWorker = await new Promise((done) => { new Worker(script, { type: "module" }).onmessage = ({ data }) => done(data); });
       const adapter = await navigator.gpu?.requestAdapter();
       if (!adapter || !inWorker) return null;

@@ -3,6 +3,8 @@ import { LabError, describe } from "./errors.js";
 
 /** How long the browser may take to name an adapter, in milliseconds. */
 const PATIENCE = 10_000;
+/** How long to wait before asking once more, in milliseconds: a GPU process that is still starting may answer the first time that there is no GPU (seen with Chromium 156 on an NVIDIA H200). */
+const SECOND_TRY = 400;
 
 /**
  * Where the lab will compute. `reason` says in words why it is the CPU; it is null on WebGPU, and where the
@@ -76,7 +78,8 @@ async function findAdapter(gpu, patience) {
   let adapter;
   try {
     // The preference of the engine itself, so that both mean the same GPU.
-    adapter = await within(patience, gpu.requestAdapter({ powerPreference: "high-performance" }));
+    const ask = () => within(patience, gpu.requestAdapter({ powerPreference: "high-performance" }));
+    adapter = (await ask()) ?? (await new Promise((resolve) => setTimeout(resolve, SECOND_TRY)).then(ask));
   } catch (error) {
     return `This browser refused access to the GPU (${describe(error)}).`;
   }
