@@ -18,7 +18,7 @@ import { PageError } from "./errors.js";
 
 /**
  * What the session needs to know of a step.
- * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly manual: boolean, settings: import("./settings.js").Settings}} SessionStep
+ * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly overtaken: boolean, readonly manual: boolean, settings: import("./settings.js").Settings}} SessionStep
  */
 
 /** @type {import("./types.js").ModelConfig} */
