@@ -135,7 +135,8 @@ export async function matchFeatures(client, found, truth, options) {
   const { foundActs, truthActs, signed } = settings;
   const acts = async (/** @type {string} */ name, /** @type {typeof foundActs} */ given) =>
     given === null ? null : toTensor("matchFeatures", name, given instanceof DeviceArray ? await given.read() : given);
-  const args = [toTensor("matchFeatures", "found", found), toTensor("matchFeatures", "truth", truth), await acts("foundActs", foundActs), await acts("truthActs", truthActs), signed];
+  const directions = [toTensor("matchFeatures", "found", found), toTensor("matchFeatures", "truth", truth)];
+  const args = [...directions, await acts("foundActs", foundActs), await acts("truthActs", truthActs), signed];
   return client.call("matchFeatures", args, { signal: control.signal, onStep: control.onProgress }).result;
 }
 
