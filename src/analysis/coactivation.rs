@@ -14,7 +14,7 @@ use crate::sae::Inference;
 use crate::tensors::{HostTensor, read, upload, upload_indices};
 
 /// Features that are compared with each other at most: two matrices of 64 MB.
-pub const MOST_FEATURES: usize = 4096;
+const MOST_FEATURES: usize = 4096;
 
 /// Values of a matrix read back at once: 4 MB.
 const VALUES_PER_READ: usize = 1 << 20;

@@ -6,9 +6,9 @@
 use serde::Serialize;
 
 use super::auroc::auroc;
-use super::passes::{check_finite, columns, encoded};
+use super::passes::{check_finite, columns, encoded, rows_of_side, texts_of};
 use crate::activations::Activations;
-use crate::error::{LabError, Result, check_setting, code};
+use crate::error::{Result, check_setting};
 use crate::progress::{Checkpoint, Progress};
 use crate::sae::Inference;
 use crate::tensors::read;
@@ -71,26 +71,14 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn new(acts: &'a Activations, name: &str, settings: &ConceptsSettings) -> Result<Self> {
-        let rows = acts.row_indices(settings.skip_position_0);
-        if rows.is_empty() {
-            return Err(no_rows(name));
-        }
-        let text = |row: u32| acts.sequences[acts.origins[row as usize].sequence].text;
-        let mut units = Vec::with_capacity(rows.len());
-        for (i, &row) in rows.iter().enumerate() {
-            // The rows of a text lie together.
-            let new = settings.per == Per::Token || i == 0 || text(row) != text(rows[i - 1]);
-            units.push(units.last().map_or(0, |last| last + u32::from(new)));
-        }
+        let rows = rows_of_side(acts, name, settings.skip_position_0)?;
+        let units = match settings.per {
+            Per::Token => (0..rows.len() as u32).collect(),
+            Per::Text => texts_of(acts, &rows),
+        };
         let n_units = units.last().map_or(0, |last| *last as usize + 1);
         Ok(Self { acts, rows, units, n_units })
     }
-}
-
-/// No row of one side is left.
-pub fn no_rows(side: &str) -> LabError {
-    let message = format!("There are no {side} rows: every one is a first position.");
-    LabError::new(code::EMPTY_INPUT, message, "Include position 0, or collect longer texts.")
 }
 
 /// Ranks the features by how well each alone tells positive from negative units.

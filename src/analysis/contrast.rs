@@ -4,8 +4,7 @@ use burn::tensor::Tensor;
 
 use super::ROWS_PER_PASS;
 use super::auroc::auroc;
-use super::concepts::no_rows;
-use super::passes::select;
+use super::passes::{no_numbers, rows_of_side, select};
 use crate::activations::Activations;
 use crate::error::{LabError, Result, code};
 use crate::progress::{Checkpoint, Progress};
@@ -32,11 +31,7 @@ pub fn two_sides(positive: &Activations, negative: &Activations, skip_position_0
             "Collect both from the same model and hook.",
         ));
     }
-    let rows = |acts: &Activations, name: &str| {
-        let rows = acts.row_indices(skip_position_0);
-        if rows.is_empty() { Err(no_rows(name)) } else { Ok(rows) }
-    };
-    Ok([rows(positive, "positive")?, rows(negative, "negative")?])
+    Ok([rows_of_side(positive, "positive", skip_position_0)?, rows_of_side(negative, "negative", skip_position_0)?])
 }
 
 /// The difference of means, and how well it tells the rows apart.
@@ -56,6 +51,9 @@ pub async fn contrast(positive: &Activations, negative: &Activations, skip_posit
         let mut mean = vec![0.0; acts.width()];
         for sum in table.chunks_exact(acts.width()) {
             mean.iter_mut().zip(sum).for_each(|(m, &s)| *m += f64::from(s) / rows.len() as f64);
+        }
+        if !mean.iter().all(|v| v.is_finite()) {
+            return Err(no_numbers());
         }
         means.push(mean);
     }

@@ -3,13 +3,13 @@
 use burn::tensor::Tensor;
 use serde::Serialize;
 
-use super::ROWS_PER_PASS;
+use super::passes::{columns, encoded};
 use crate::activations::{Activations, Origin};
 use crate::error::{Result, check_setting};
 use crate::progress::{Checkpoint, Progress};
 use crate::rng::Rng;
 use crate::sae::{Inference, check_feature};
-use crate::tensors::{read, upload_indices};
+use crate::tensors::read;
 use crate::tokenizer::Tokenizer;
 
 /// How the examples are listed.
@@ -70,16 +70,12 @@ pub async fn examples(
     check_setting(settings.threshold >= 0.0, "threshold", settings.threshold, "at least 0")?;
     sae.check_width(acts.width())?;
     let rows = acts.row_indices(settings.skip_position_0);
-    let mut columns = Vec::new();
-    for (i, part) in rows.chunks(ROWS_PER_PASS).enumerate() {
-        let x = acts.data.clone().select(0, upload_indices(part, [part.len()], &acts.data.device()));
-        // A selection copies; a slice would keep all features of the pass alive.
-        let column = upload_indices(&[settings.feature as u32], [1], &acts.data.device());
-        columns.push(sae.encode(x).select(1, column));
-        let done = (i * ROWS_PER_PASS + part.len()).min(rows.len());
+    let mut found = Vec::new();
+    for (f, done) in encoded(sae, acts, &rows) {
+        found.push(columns(f, &[settings.feature as u32]));
         pause.reached(Progress::Analyse { done, total: rows.len() }).await?;
     }
-    let values = if columns.is_empty() { Vec::new() } else { read(Tensor::cat(columns, 0)).await?.data };
+    let values = if found.is_empty() { Vec::new() } else { read(Tensor::cat(found, 0)).await?.data };
     let mut found: Vec<(f32, u32)> = values.into_iter().zip(rows.iter().copied()).filter(|(v, _)| *v > settings.threshold).collect();
     let active = found.len();
     if let Some((count, seed)) = settings.sample {

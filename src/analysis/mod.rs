@@ -18,7 +18,7 @@ mod splice;
 mod strongest;
 mod top_features;
 
-pub use coactivation::{Coactivation, CoactivationSettings, MOST_FEATURES, Pair, coactivation};
+pub use coactivation::{Coactivation, CoactivationSettings, Pair, coactivation};
 pub use concepts::{ConceptFeature, Concepts, ConceptsSettings, Per, concepts};
 pub use contrast::{Contrast, contrast};
 pub use decompose::{Decomposition, FeatureCosine, FeatureValue, decompose};

@@ -33,6 +33,27 @@ pub fn columns(data: Tensor<2>, columns: &[u32]) -> Tensor<2> {
     data.select(1, indices)
 }
 
+/// Which text each of `rows` is of, counted from 0. The rows of a text lie together.
+pub fn texts_of(acts: &Activations, rows: &[u32]) -> Vec<u32> {
+    let text = |row: u32| acts.sequences[acts.origins[row as usize].sequence].text;
+    let mut texts = Vec::with_capacity(rows.len());
+    for (i, &row) in rows.iter().enumerate() {
+        let new = i > 0 && text(row) != text(rows[i - 1]);
+        texts.push(texts.last().map_or(0, |last| last + u32::from(new)));
+    }
+    texts
+}
+
+/// The rows of one of two sides, "positive" or "negative"; `Err` when there are none.
+pub fn rows_of_side(acts: &Activations, side: &str, skip_position_0: bool) -> Result<Vec<u32>> {
+    let rows = acts.row_indices(skip_position_0);
+    if rows.is_empty() {
+        let message = format!("There are no {side} rows: every one is a first position.");
+        return Err(LabError::new(code::EMPTY_INPUT, message, "Include position 0, or collect longer texts."));
+    }
+    Ok(rows)
+}
+
 /// The rows to look at; `Err` when there are none.
 pub fn chosen_rows(acts: &Activations, skip_position_0: bool) -> Result<Vec<u32>> {
     let rows = acts.row_indices(skip_position_0);
@@ -48,4 +69,9 @@ pub fn check_finite(values: &[f32]) -> Result<()> {
         return Ok(());
     }
     Err(LabError::new(code::NOT_FINITE, "The SAE's features are not numbers.", "Use an SAE whose training did not diverge."))
+}
+
+/// What is said of activations that are not numbers.
+pub fn no_numbers() -> LabError {
+    LabError::new(code::NOT_FINITE, "The activations are not numbers.", "Collect them from a model whose weights are numbers.")
 }

@@ -8,7 +8,7 @@ mod solve;
 
 use super::ROWS_PER_PASS;
 use super::contrast::two_sides;
-use super::passes::select;
+use super::passes::{select, texts_of};
 use crate::activations::Activations;
 use crate::error::{Result, check_setting};
 use crate::progress::{Checkpoint, Progress};
@@ -63,13 +63,9 @@ pub async fn probe(positive: &Activations, negative: &Activations, settings: &Pr
             x.extend(read(select(&acts.data, part)).await?.data);
             pause.reached(Progress::Analyse { done: 0, total: 1 + settings.folds }).await?;
         }
-        let of = |row: &u32| acts.sequences[acts.origins[*row as usize].sequence].text;
-        let mut text = 0;
-        for (i, row) in rows.iter().enumerate() {
-            text += usize::from(i > 0 && of(row) != of(&rows[i - 1]));
-            texts.push(text);
-        }
-        n_texts.push(text + 1);
+        let of = texts_of(acts, rows);
+        n_texts.push(of.last().map_or(0, |last| *last as usize + 1));
+        texts.extend(of);
     }
     let n_folds = Some(settings.folds.min(n_texts[0]).min(n_texts[1])).filter(|&n| n >= 2).unwrap_or(0);
     let total = 1 + n_folds;
@@ -80,7 +76,7 @@ pub async fn probe(positive: &Activations, negative: &Activations, settings: &Pr
     let mut folds = Vec::with_capacity(n_folds);
     let mut right_when_left_out = 0;
     for fold in 0..n_folds {
-        let (out, kept): (Vec<usize>, Vec<usize>) = everyone.iter().copied().partition(|&i| texts[i] % n_folds == fold);
+        let (out, kept): (Vec<usize>, Vec<usize>) = everyone.iter().copied().partition(|&i| texts[i] as usize % n_folds == fold);
         let fitted = solve(&data, &kept, settings, Progress::Analyse { done: 1 + fold, total }, pause).await?;
         let right = fitted.right(&data, &out);
         right_when_left_out += right;

@@ -3,12 +3,12 @@
 use burn::tensor::Tensor;
 use serde::Serialize;
 
-use super::ROWS_PER_PASS;
+use super::passes::{chosen_rows, encoded};
 use crate::activations::Activations;
-use crate::error::{LabError, Result, check_setting, code};
+use crate::error::{Result, check_setting};
 use crate::progress::{Checkpoint, Progress};
 use crate::sae::Inference;
-use crate::tensors::{read, upload_indices};
+use crate::tensors::read;
 
 /// What to rank by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,20 +54,14 @@ pub async fn top_features(
     let d_sae = sae.d_sae();
     check_setting(k >= 1, "k", k, "at least 1")?;
     sae.check_width(acts.width())?;
-    let rows = acts.row_indices(skip_position_0);
-    if rows.is_empty() {
-        return Err(LabError::new(code::EMPTY_INPUT, "Every row is a first position.", "Include position 0, or collect longer texts."));
-    }
+    let rows = chosen_rows(acts, skip_position_0)?;
     let mut sums: Option<(Tensor<2>, Tensor<2>, Tensor<2>)> = None;
-    for (i, part) in rows.chunks(ROWS_PER_PASS).enumerate() {
-        let x = acts.data.clone().select(0, upload_indices(part, [part.len()], &acts.data.device()));
-        let f = sae.encode(x);
+    for (f, done) in encoded(sae, acts, &rows) {
         let (sum, active, max) = (f.clone().sum_dim(0), f.clone().sign().sum_dim(0), f.max_dim(0));
         sums = Some(match sums {
             Some((s, a, m)) => (s + sum, a + active, m.max_pair(max)),
             None => (sum, active, max),
         });
-        let done = (i * ROWS_PER_PASS + part.len()).min(rows.len());
         pause.reached(Progress::Analyse { done, total: rows.len() }).await?;
     }
     let Some((sum, active, max)) = sums else { unreachable!("rows is not empty") };

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::Result;
 use crate::error::check_setting;
 
-use super::color::{Palette, Theme, mix, parse};
+use super::color::{Palette, Theme, mix};
 use super::frame::{Content, Frame, KeyPlace, Names};
 use super::labels::{Labels, leader};
 use super::plane::{Drawn, Plane};
@@ -105,10 +105,7 @@ pub fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, grain: i32, spec:
 }
 
 fn colors(spec: &Arrows, palette: &Palette) -> Result<Vec<RGBColor>> {
-    let color = |(i, arrow): (usize, &Arrow)| match &arrow.color {
-        Some(color) => parse("an arrow's color", color),
-        None => Ok(palette.series(i)),
-    };
+    let color = |(i, arrow): (usize, &Arrow)| palette.own_or_series("an arrow's color", arrow.color.as_deref(), i);
     spec.arrows.iter().enumerate().map(color).collect()
 }
 

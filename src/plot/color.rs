@@ -49,6 +49,11 @@ impl Palette {
         })
     }
 
+    /// A colour of its own, which `name` says the setting of, or that of the `index`th series.
+    pub fn own_or_series(&self, name: &str, own: Option<&str>, index: usize) -> Result<RGBColor> {
+        own.map_or_else(|| Ok(self.series(index)), |color| parse(name, color))
+    }
+
     /// The colour of the `index`th line.
     pub fn series(&self, index: usize) -> RGBColor {
         let turn = index % self.series.len().max(1);

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use crate::Result;
 use crate::error::{LabError, code};
 
-use super::color::{Palette, Theme, parse};
+use super::color::{Palette, Theme};
 use super::frame::{Content, Frame, Key, KeyPlace, Names, Swatch, y_tick_count};
 use super::labels::{Labels, leader};
 use super::plane::{Drawn, Plane};
@@ -129,10 +129,7 @@ fn keys(spec: &Scatter, palette: &Palette) -> Result<Vec<Key>> {
                 "Give each group as many x as y values; use NaN for a missing one.",
             ));
         }
-        let color = match &group.color {
-            Some(color) => parse("a group's color", color)?,
-            None => palette.series(i),
-        };
+        let color = palette.own_or_series("a group's color", group.color.as_deref(), i)?;
         Ok(Key { caption: group.label.chars().take(100).collect(), color, swatch: Swatch::Mark(Shape::of(i)) })
     };
     spec.groups.iter().enumerate().map(key).collect()

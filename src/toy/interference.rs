@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::model::Row;
 use super::pace::Pace;
 use super::weights::Weights;
 use crate::error::{Result, check_setting};
@@ -54,27 +55,31 @@ pub async fn interference(weights: &Weights, sizes: &[usize], pause: &impl Check
         counts.push(subsets as usize);
     }
     let total = counts.iter().sum();
-    let mut row = weights.row();
-    let mut error_of = |set: &[usize]| {
-        let mut x = vec![0.0; n];
-        set.iter().for_each(|&i| x[i] = 1.0);
-        weights.forward(&x, &mut row);
-        let error = x.iter().zip(&row.out).map(|(&x, out)| (f64::from(x) - out).powi(2)).sum::<f64>();
-        (error, row.out.iter().map(|&o| o as f32).collect::<Vec<_>>(), x)
-    };
-    let alone: Vec<f64> = (0..n).map(|i| error_of(&[i]).0).collect();
-    let mut found = Vec::with_capacity(sizes.len());
+    let (mut row, mut x) = (weights.row(), vec![0.0; n]);
+    let work = n * (weights.n_hidden + 2);
     let (mut pace, mut done) = (Pace::default(), 0);
+    let mut alone = Vec::with_capacity(n);
+    for i in 0..n {
+        alone.push(error_of(weights, &[i], &mut x, &mut row));
+        pace.pay(work, || Progress::Analyse { done, total }, pause).await?;
+    }
+    let mut found = Vec::with_capacity(sizes.len());
     for (&size, subsets) in sizes.iter().zip(counts) {
         let mut set: Vec<usize> = (0..size).collect();
-        let (error, output, input) = error_of(&set);
-        let example = Example { additive: set.iter().map(|&i| alone[i]).sum(), features: set.clone(), input, output, error };
+        let error = error_of(weights, &set, &mut x, &mut row);
+        let example = Example {
+            additive: set.iter().map(|&i| alone[i]).sum(),
+            features: set.clone(),
+            input: x.clone(),
+            output: row.out.iter().map(|&o| o as f32).collect(),
+            error,
+        };
         let (mut sum, mut min, mut max) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
         loop {
-            let (error, ..) = error_of(&set);
+            let error = error_of(weights, &set, &mut x, &mut row);
             (sum, min, max) = (sum + error, min.min(error), max.max(error));
             done += 1;
-            pace.pay(n * (weights.n_hidden + 2), || Progress::Analyse { done, total }, pause).await?;
+            pace.pay(work, || Progress::Analyse { done, total }, pause).await?;
             if !next(&mut set, n) {
                 break;
             }
@@ -84,6 +89,14 @@ pub async fn interference(weights: &Weights, sizes: &[usize], pause: &impl Check
         found.push(Interference { size, example, subsets, mean: sum / subsets as f64, min, max, additive });
     }
     Ok(found)
+}
+
+/// Σ_i (x_i − x̂_i)² with the features of `set` at 1; leaves x and x̂ behind.
+fn error_of(weights: &Weights, set: &[usize], x: &mut [f32], row: &mut Row) -> f64 {
+    x.fill(0.0);
+    set.iter().for_each(|&i| x[i] = 1.0);
+    weights.forward(x, row);
+    x.iter().zip(&row.out).map(|(&x, out)| (f64::from(x) - out).powi(2)).sum()
 }
 
 /// The set after `set` in the order of numbers; false after the last.

@@ -40,13 +40,7 @@ struct FeatureActs {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PerToken {
-    k: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Matching {
+struct Strongest {
     k: f64,
 }
 
@@ -123,7 +117,7 @@ impl Lab {
 
     #[wasm_bindgen(js_name = perToken)]
     pub async fn per_token(&self, sae: u32, acts: u32, options: JsValue, checkpoint: Function) -> JsResult {
-        let k = whole("k", from_js::<PerToken>(options)?.k)?;
+        let k = whole("k", from_js::<Strongest>(options)?.k)?;
         let sae = self.sae(sae)?.borrow().inference();
         let collected = self.collected(acts)?;
         let found = analysis::per_token(&sae, &collected.acts, k, &JsCheckpoint(checkpoint)).await?;
@@ -140,7 +134,7 @@ impl Lab {
 
     /// For each feature of the SAE `b` the features of `a` nearest to it.
     pub async fn matching(&self, a: u32, b: u32, options: JsValue, checkpoint: Function) -> JsResult {
-        let k = whole("k", from_js::<Matching>(options)?.k)?;
+        let k = whole("k", from_js::<Strongest>(options)?.k)?;
         let [a, b] = [self.sae(a)?.borrow().inference(), self.sae(b)?.borrow().inference()];
         let found = analysis::matching(&a, &b, k, &JsCheckpoint(checkpoint)).await?;
         let out = Object::new();

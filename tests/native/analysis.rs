@@ -288,6 +288,7 @@ fn the_difference_of_means_and_what_it_tells_apart() {
     }
     let code = |a: &Activations, b: &Activations| block_on(contrast(a, b, true, &Uninterrupted)).err().unwrap().code;
     assert_eq!(code(&sides[0], &plain(&[&[1.0, 2.0]])), "LAB-WIDTH-MISMATCH");
+    assert_eq!(code(&plain(&[&[f32::NAN, 1.0]]), &plain(&[&[1.0, 1.0]])), "LAB-NOT-FINITE");
     let only_first = activations(vec![0.0; 96], 96, vec![Origin { sequence: 0, position: 0 }], vec![Sequence { text: 0, ids: vec![0] }]);
     assert_eq!(code(&only_first, &sides[0]), "LAB-EMPTY-INPUT");
 }

@@ -427,6 +427,11 @@ fn long_work_reports_and_can_be_ended() {
     let stop = watch(3);
     let error = block_on(train(&Config { steps: 100_000, ..config(Kind::ReluOutput, &[0.1, 0.2], 0) }, &Given::default(), &stop)).unwrap_err();
     assert_eq!((error.code, stop.seen.borrow().len()), (code::CANCELLED, 3));
+    // A wide model's features one by one are long work already.
+    let stop = watch(2);
+    let error = block_on(interference(&Weights::zeros(Kind::ReluOutput, 4096, 64), &[1], &stop)).unwrap_err();
+    assert_eq!(error.code, code::CANCELLED);
+    assert!(matches!(stop.seen.borrow().last(), Some(Progress::Analyse { done: 0, total: 4096 })));
     // One step is cut where it is long.
     let stop = watch(usize::MAX);
     let wide = Config { n_features: 400, n_hidden: 100, steps: 2, batch_size: 500, eval_rows: 10, ..config(Kind::ReluOutput, &[0.1], 0) };

@@ -210,22 +210,6 @@ export class Analysis {
   }
 
   /**
-   * @param {unknown} sae
-   * @param {unknown} acts
-   */
-  #saeAndActs(sae, acts) {
-    return [this.#sae(sae), idOf(acts, this.#client, "acts")];
-  }
-
-  /**
-   * @param {unknown} positive
-   * @param {unknown} negative
-   */
-  #twoActs(positive, negative) {
-    return [positive, negative].map((acts) => idOf(acts, this.#client, "acts"));
-  }
-
-  /**
    * How well found directions are the true ones of a world where these are known (`lab.toy`): `mcc` is SAELens's mean correlation
    * coefficient, the mean |cosine| of the best one-to-one pairs. With the activations of both on the same rows also the F1 of each pair, of
    * telling by the latent whether the feature is there.
@@ -239,6 +223,22 @@ export class Analysis {
    */
   async matchFeatures(found, truth, options) {
     return matchFeatures(this.#client, found, truth, options);
+  }
+
+  /**
+   * @param {unknown} sae
+   * @param {unknown} acts
+   */
+  #saeAndActs(sae, acts) {
+    return [this.#sae(sae), idOf(acts, this.#client, "acts")];
+  }
+
+  /**
+   * @param {unknown} positive
+   * @param {unknown} negative
+   */
+  #twoActs(positive, negative) {
+    return [positive, negative].map((acts) => idOf(acts, this.#client, "acts"));
   }
 
   /** @param {unknown} sae */

@@ -84,8 +84,8 @@ export class Toy {
    * Fresh rows of an instance's world and of its hidden layer, and the direction in which each feature is written there: what an SAE of nHidden
    * dimensions is trained on, with the truth that `lab.analysis.matchFeatures` compares it with.
    *
-   * @param {Partial<import("./types.js").ToySampleSettings> & Control} options  `instance` is required; `probability` not given is the
-   *   instance's, `values` as in `train`
+   * @param {Partial<import("./types.js").ToySampleSettings> & Control} options  `instance` is required, and its `model` unless that is
+   *   "relu-output"; `probability` not given is the instance's, `values` as in `train`
    * @returns {Promise<{x: import("./types.js").Tensor, hidden: import("./types.js").Tensor, directions: import("./types.js").Tensor}>}
    *   [rows, nFeatures], [rows, nHidden] and [nFeatures, nHidden]
    */
@@ -135,7 +135,8 @@ export async function matchFeatures(client, found, truth, options) {
   const { foundActs, truthActs, signed } = settings;
   const acts = async (/** @type {string} */ name, /** @type {typeof foundActs} */ given) =>
     given === null ? null : toTensor("matchFeatures", name, given instanceof DeviceArray ? await given.read() : given);
-  const args = [toTensor("matchFeatures", "found", found), toTensor("matchFeatures", "truth", truth), await acts("foundActs", foundActs), await acts("truthActs", truthActs), signed];
+  const directions = [toTensor("matchFeatures", "found", found), toTensor("matchFeatures", "truth", truth)];
+  const args = [...directions, await acts("foundActs", foundActs), await acts("truthActs", truthActs), signed];
   return client.call("matchFeatures", args, { signal: control.signal, onStep: control.onProgress }).result;
 }
 

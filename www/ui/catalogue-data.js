@@ -130,7 +130,7 @@ function text(value, where, cap) {
   if (typeof value !== "string") reject(`${where} is not a text`);
   const string = /** @type {string} */ (value);
   if (string.length > cap) reject(`${where} has ${string.length} characters, and ${cap} is the most`);
-  return string.toWellFormed().replace(/[^\P{Cc}\n\t]/gu, "");
+  return string.replace(/\p{Surrogate}/gu, "\ufffd").replace(/[^\P{Cc}\n\t]/gu, "");
 }
 
 /** @param {unknown} value @param {string} where @param {number} most @returns {unknown[]} */

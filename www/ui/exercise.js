@@ -24,7 +24,7 @@ import { Settings } from "./settings.js";
 export class LabExercise extends HTMLElement {
   /** @type {Settings} */ #answers = /** @type {any} */ (null);
   /** @type {Exercise} */ #exercise = /** @type {any} */ (null);
-  #verdict = h("div", { class: "verdict", role: "status", hidden: true });
+  #verdict = h("div", { class: "verdict", hidden: true });
   #check = h("button", { type: "submit", class: "primary", name: "check" }, "Check");
   /** @type {AbortController | null} */ #checking = null;
 
@@ -34,6 +34,7 @@ export class LabExercise extends HTMLElement {
     this.#exercise = exercise;
     this.#answers = new Settings(this.id, () => {
       session.memory?.set(name, this.#answers.kept());
+      this.#checking?.abort(); // it judges what stood there before
       this.#verdict.hidden = true;
     });
     this.#answers.restore(session.memory?.get(name));
@@ -57,7 +58,7 @@ export class LabExercise extends HTMLElement {
       void this.#judge();
     });
     const hints = this.querySelector(":scope > .hints");
-    this.insertBefore(form, hints);
+    this.insertBefore(form, hints ?? this.querySelector(":scope > .solution"));
     if (hints instanceof HTMLElement) this.#hints(hints);
     this.#solution(exercise);
   }

@@ -39,7 +39,7 @@ export class FeatureCatalogue extends HTMLElement {
   #stages = h("ol", { class: "stages" });
   #rows = h("div", { class: "catalogue-rows" });
   #tally = h("p", { class: "fact", "data-part": "tally" });
-  #said = h("p", { class: "hint", role: "status", "data-part": "catalogue-said" });
+  #said = h("p", { class: "hint", "data-part": "catalogue-said" });
   #back = h("button", { type: "button", class: "quiet-button", name: "catalogue-back", hidden: true, on: { click: () => this.#undo() } }, "Put it back");
   #take = h("button", { type: "button", class: "primary", name: "catalogue-take", on: { click: () => this.#add(this.#entry()) } });
   #file = h("input", { type: "file", id: "catalogue-file", name: "catalogue-file", accept: ".json,application/json", on: { change: () => void this.#read() } });
@@ -214,7 +214,7 @@ export class FeatureCatalogue extends HTMLElement {
     const { feature } = this.#project.features[i];
     const features = this.#project.features.filter((_, k) => k !== i);
     this.#replace({ ...this.#project, features }, `${feature === null ? `Entry ${i + 1}` : `Feature ${feature}`} was removed.`);
-    this.#back.focus();
+    (this.#back.hidden ? this.#title : this.#back).focus();
   }
 
   /** Takes another project; the one before comes back by a click. @param {Project} project @param {string} what */
@@ -232,7 +232,7 @@ export class FeatureCatalogue extends HTMLElement {
     this.#before = null;
     this.#show();
     this.#say("It is as it was.");
-    this.#take.focus();
+    (this.#take.disabled ? this.#title : this.#take).focus();
     this.#keep();
   }
 

@@ -108,7 +108,9 @@ const kinds = {
       element: h("fieldset", {}, h("legend", { class: "visually-hidden" }, field.label), h("div", { class: "ways" }, choices), notes),
       read: () => sound(boxes.find(({ input }) => input.checked)?.option.value ?? field.value),
       write(value) {
-        for (const { option, input } of boxes) input.checked = option.value === value;
+        // here too: what is not offered gives way to the default
+        const chosen = boxes.some(({ option }) => option.value === value) ? value : field.value;
+        for (const { option, input } of boxes) input.checked = option.value === chosen;
       },
     };
   },

@@ -12,9 +12,6 @@
 //   <p data-part="teacher"></p>                                 the link without solutions
 // Adding ?solutions=hide to the address takes the solutions out.
 
-import "./conventions-panel.js";
-import "./exercise.js";
-import "./run-all.js";
 import "./term.js";
 import { startBanner } from "./banner.js";
 import { Conventions } from "./conventions.js";
@@ -78,11 +75,11 @@ export async function startLab({ page, preset, numbers, steps, exercises = {}, r
   ready?.(session);
 
   // the steps have grown since the browser went to the link's target
-  if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  document.querySelector(":target")?.scrollIntoView();
   document.body.dataset.ready = "";
 }
 
-/** Calls at most once in a while. @param {number} milliseconds @param {() => void} work */
+/** Calls once nothing has asked for it for a while. @param {number} milliseconds @param {() => void} work */
 function debounced(milliseconds, work) {
   let due = 0;
   return () => {
@@ -113,13 +110,12 @@ function contents(nav) {
 function teacherLink() {
   const place = document.querySelector("[data-part=teacher]");
   if (!(place instanceof HTMLElement)) return;
-  const hidden = new URLSearchParams(location.search).get("solutions") === "hide";
+  if (new URLSearchParams(location.search).get("solutions") === "hide") return void (place.hidden = true);
   const address = () => {
     const url = new URL(location.href);
     url.hash = "";
-    url.search = hidden ? "" : "?solutions=hide";
+    url.search = "?solutions=hide";
     return url.href;
   };
-  if (hidden) return void (place.hidden = true);
   fill(place, "For a class: ", h("a", { href: address() }, "this page without its solutions"), " ", copyButton("Copy the link", address));
 }

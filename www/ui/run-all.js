@@ -1,12 +1,16 @@
 // @ts-check
 // Runs many steps in their order: the whole lab, or those whose results are out of date. It can be stopped, and goes on where it was.
 
-import { announce } from "./announce.js";
 import { fill, h, setText } from "./dom.js";
 import { counted } from "./format.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").SessionStep} SessionStep */
+/**
+ * What is being done. `ran` are the steps that had their turn, `step` works now, and `anew` says that it was stopped only to begin again;
+ * `stale`: steps whose results are out of date are to be run in any case.
+ * @typedef {{stale: boolean, stopped: AbortController, ran: Set<SessionStep>, step: SessionStep | null, anew: boolean}} Task
+ */
 
 export class RunAll extends HTMLElement {
   /** @type {Session} */ #session = /** @type {any} */ (null);
@@ -14,7 +18,7 @@ export class RunAll extends HTMLElement {
   #stop = h("button", { type: "button", name: "stop-all", hidden: true }, "Stop");
   #text = h("p", { class: "hint", role: "status" });
   #bar = h("progress", { "aria-label": "Steps of this lab", hidden: true });
-  /** What is being done; a new task takes the place of one that runs. @type {{stopped: boolean, step: SessionStep | null} | null} */ #task = null;
+  /** @type {Task | null} */ #task = null;
 
   /** @param {Session} session */
   start(session) {
@@ -30,61 +34,84 @@ export class RunAll extends HTMLElement {
 
   /** Runs every step of the page that has no result, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
   runAll() {
-    const done = (/** @type {SessionStep} */ step) => this.#session.usable(step.number) !== null && !step.stale;
-    return this.#run("steps", (step) => !step.manual && !done(step));
+    return this.#run("", (step) => !step.manual && (this.#session.usable(step.number) === null || step.stale));
   }
 
-  /** Runs those again whose results were made otherwise than they would be now. @returns {Promise<boolean>} */
+  /**
+   * Runs those again whose results were made otherwise than they would be now. A run that is under way goes on with these among its steps, and the
+   * step at work begins anew if it works with what was before.
+   */
   runStale() {
-    return this.#run("steps again", (step) => this.#session.usable(step.number) !== null && step.stale);
+    const task = this.#task;
+    if (!task) {
+      if (this.#session.phase === "ready" && [...this.#session.steps.values()].some(outOfDate)) void this.#run(" again", outOfDate);
+      return;
+    }
+    task.stale = true;
+    task.ran.clear();
+    if (!task.step?.overtaken) return;
+    task.anew = true;
+    task.step.stop();
   }
 
   stop() {
-    if (!this.#task) return;
-    this.#task.stopped = true;
-    this.#task.step?.stop();
+    const task = this.#task;
+    if (!task) return;
+    task.stopped.abort();
+    task.step?.stop();
   }
 
-  /** @param {string} what @param {(step: SessionStep) => boolean} wanted asked of each step when its turn has come */
-  async #run(what, wanted) {
+  /** @param {string} again what is said of steps that were run @param {(step: SessionStep) => boolean} wanted asked of each step before every turn */
+  async #run(again, wanted) {
     this.stop();
-    const task = (this.#task = { stopped: false, step: /** @type {SessionStep | null} */ (null) });
-    const steps = [...this.#session.steps.values()].sort((a, b) => a.number - b.number);
+    const steps = () => [...this.#session.steps.values()].sort((a, b) => a.number - b.number);
+    /** @type {Task} */ const task = { stale: false, stopped: new AbortController(), ran: new Set(), step: null, anew: false };
+    this.#task = task;
+    const next = () => steps().find((step) => !task.ran.has(step) && (wanted(step) || (task.stale && outOfDate(step))));
     let ran = 0;
-    for (const step of steps) {
-      await ended(this.#session, step);
-      if (task.stopped || this.#session.phase !== "ready") break;
-      if (!wanted(step)) continue;
-      task.step = step;
-      this.#show(task, step.number, steps.length, `Step ${step.number} of ${steps.length}: ${step.title}`);
-      if (!(await step.start())) {
-        if (this.#task === task) this.#end(task.stopped ? `Stopped at step ${step.number}.` : `Step ${step.number} did not come to its end; what it says stands there.`);
-        return false;
+    for (let step = next(); step && !task.stopped.signal.aborted; step = next()) {
+      if (this.#session.phase !== "ready") return this.#end(task, "Stopped: the engine is not running.");
+      const busy = steps().find(({ running }) => running);
+      if (busy) {
+        this.#show(task, step, `Step ${busy.number} is running already; the others follow when it has ended.`);
+        await ended(this.#session, busy, task.stopped.signal);
+        continue;
       }
-      ran += 1;
+      this.#show(task, step, `Step ${step.number} of ${steps().length}: ${step.title}`);
+      task.ran.add((task.step = step));
+      task.anew = false;
+      const done = await step.start();
+      task.step = null;
+      if (done) ran += 1;
+      else if (task.stopped.signal.aborted) return this.#end(task, `Stopped at step ${step.number}.`);
+      else if (task.anew) task.ran.delete(step);
+      else return this.#end(task, `Step ${step.number} did not come to its end; what it says stands there.`);
     }
-    if (this.#task !== task) return false;
-    this.#end(task.stopped ? "Stopped." : ran ? `Done: ${counted(ran, what.replace(/^steps/, "step"), what)} run.` : "Every step has its result already.");
-    return !task.stopped;
+    if (task.stopped.signal.aborted) return this.#end(task, "Stopped.");
+    return this.#end(task, ran ? `Done: ${counted(ran, "step")} run${again}.` : "Every step has its result already.", true);
   }
 
-  /** @param {object} task @param {number} at @param {number} of @param {string} text */
-  #show(task, at, of, text) {
+  /** @param {Task} task @param {SessionStep} step @param {string} text */
+  #show(task, step, text) {
     if (this.#task !== task) return;
+    const numbers = [...this.#session.steps.keys()];
     this.#bar.hidden = this.#stop.hidden = false;
-    this.#bar.max = of;
-    this.#bar.value = at - 1;
+    this.#bar.max = numbers.length;
+    this.#bar.value = numbers.filter((number) => number < step.number).length;
     setText(this.#text, text);
     this.#refresh();
   }
 
-  /** @param {string} text */
-  #end(text) {
+  /** @param {Task} task @param {string} text @param {boolean} [whole] whether all came to their end */
+  #end(task, text, whole = false) {
+    if (this.#task !== task) return false;
     this.#task = null;
+    const focused = document.activeElement === this.#stop;
     this.#bar.hidden = this.#stop.hidden = true;
+    if (focused) this.#button.focus({ preventScroll: true });
     setText(this.#text, text);
-    announce(text);
     this.#refresh();
+    return whole;
   }
 
   #refresh() {
@@ -93,16 +120,21 @@ export class RunAll extends HTMLElement {
   }
 }
 
-/** Waits for a step that the visitor started. @param {Session} session @param {SessionStep} step @returns {Promise<void>} */
-function ended(session, step) {
-  if (!step.running) return Promise.resolve();
+/** Whether a step's result, or what it computes just now, would be another one if it began now. @param {SessionStep} step */
+const outOfDate = (step) => step.stale || step.overtaken;
+
+/** Waits for a step that the visitor started, until it is to be waited for no longer. @param {Session} session @param {SessionStep} step @param {AbortSignal} signal @returns {Promise<void>} */
+function ended(session, step, signal) {
   return new Promise((resolve) => {
     const look = () => {
-      if (step.running) return;
+      if (step.running && !signal.aborted) return;
       session.removeEventListener("results", look);
+      signal.removeEventListener("abort", look);
       resolve();
     };
     session.addEventListener("results", look);
+    signal.addEventListener("abort", look);
+    look();
   });
 }
 customElements.define("run-all", RunAll);

@@ -18,7 +18,7 @@ import { PageError } from "./errors.js";
 
 /**
  * What the session needs to know of a step.
- * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly manual: boolean, settings: import("./settings.js").Settings}} SessionStep
+ * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly overtaken: boolean, readonly manual: boolean, settings: import("./settings.js").Settings}} SessionStep
  */
 
 /** @type {import("./types.js").ModelConfig} */
@@ -124,10 +124,11 @@ export class Session extends EventTarget {
   async free(keeper) {
     const busy = [...this.steps.values()].find((step) => step.running && step.number !== keeper);
     if (busy) throw new PageError("LAB-BUSY", `Step ${busy.number} is still running.`, "Stop it or let it end, then free the memory.");
+    const kept = new Set(this.results.get(keeper)?.value.handles);
     /** @type {Set<any>} */ const handles = new Set();
     for (const [n, result] of this.results) {
       if (n === keeper || result.lost || !result.value.handles?.length) continue;
-      for (const handle of result.value.handles) handles.add(handle);
+      for (const handle of result.value.handles) if (!kept.has(handle)) handles.add(handle);
       result.lost = "freed";
     }
     await Promise.all([...handles].map((handle) => handle.dispose()));

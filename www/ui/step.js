@@ -62,6 +62,7 @@ export class LabStep extends HTMLElement {
   /** @type {Definition} */ #definition = /** @type {any} */ (null);
   /** @type {AbortController | null} */ #abort = null;
   /** the earlier results that the running work reads, whatever the settings say by now @type {number[] | null} */ #reading = null;
+  /** the conventions that the running work computes with @type {Record<string, any> | null} */ #with = null;
   /** @type {any} */ #live = null;
   /** @type {StepResult | null} */ #rendered = null;
   #frame = new StepFrame({
@@ -135,6 +136,12 @@ export class LabStep extends HTMLElement {
     return result !== null && (this.session.outdated(this.number) || this.differences(result).length > 0);
   }
 
+  /** Whether it runs with other conventions than the page has by now. */
+  get overtaken() {
+    const then = this.#with;
+    return then !== null && Object.entries(this.#conventions()).some(([name, value]) => then[name] !== value);
+  }
+
   /** Runs the step. @returns {Promise<boolean>} whether it came to its end */
   start() {
     return this.#work(this.#definition.run, `Step ${this.number}`);
@@ -185,7 +192,8 @@ export class LabStep extends HTMLElement {
     this.stoppedEmpty = false;
     this.#live = null;
     try {
-      const values = { ...this.settings.checked(), ...this.#conventions() };
+      const conventions = (this.#with = this.#conventions());
+      const values = { ...this.settings.checked(), ...conventions };
       this.#reading = uses;
       const other = session.reader(number) ?? session.writer(number);
       if (other)
@@ -239,7 +247,7 @@ export class LabStep extends HTMLElement {
   #end() {
     this.running = this.paused = false;
     this.#abort = null;
-    this.#live = this.#reading = null;
+    this.#live = this.#reading = this.#with = null;
     this.#frame.progress.end();
   }
 

@@ -1,7 +1,8 @@
 //! The optimum of a penalised logistic regression.
 
 use super::ProbeSettings;
-use crate::error::{LabError, Result, code};
+use crate::analysis::passes::no_numbers;
+use crate::error::Result;
 use crate::progress::{Checkpoint, Progress};
 
 /// Rows of activations, positive ones first.
@@ -62,7 +63,7 @@ pub async fn solve(rows: &Rows, which: &[usize], settings: &ProbeSettings, progr
         let gradient = problem.penalised(problem.backward(&residuals), &parameters);
         let length = norm(&gradient);
         if !length.is_finite() {
-            return Err(LabError::new(code::NOT_FINITE, "The activations are not numbers.", "Collect them from a model whose weights are numbers."));
+            return Err(no_numbers());
         }
         let start = *start.get_or_insert(length);
         if length <= TOLERANCE * start {

@@ -24,7 +24,7 @@ use crate::error::{LabError, code};
 
 use self::columns::Columns;
 use super::bands::{BandNames, spans};
-use super::color::{Palette, Theme, parse};
+use super::color::{Palette, Theme};
 use super::frame::{Content, Frame, Key, KeyPlace, Names, Swatch, y_tick_count};
 use super::plane::{Drawn, Plane};
 use super::rules::Rule;
@@ -153,10 +153,7 @@ fn check(spec: &Bars) -> Result<()> {
 
 fn keys(spec: &Bars, palette: &Palette) -> Result<Vec<Key>> {
     let key = |(i, series): (usize, &BarSeries)| {
-        let color = match &series.color {
-            Some(color) => parse("a series' color", color)?,
-            None => palette.series(i),
-        };
+        let color = palette.own_or_series("a series' color", series.color.as_deref(), i)?;
         Ok(Key { caption: series.label.chars().take(100).collect(), color, swatch: Swatch::Block })
     };
     spec.series.iter().enumerate().map(key).collect()

@@ -25,7 +25,7 @@ use crate::Result;
 use crate::error::{LabError, code};
 
 use self::chart::Chart;
-use super::color::{Palette, Theme, parse};
+use super::color::{Palette, Theme};
 use super::frame::{Content, Frame, Key, KeyPlace, Names, Swatch, y_tick_count};
 use super::numbers::value_label;
 use super::plane::{Drawn, Plane};
@@ -163,10 +163,7 @@ impl<'s> Series<'s> {
                 "Give each line as many x as y values; use NaN for a missing one.",
             ));
         }
-        let color = match &line.color {
-            Some(color) => parse("a line's color", color)?,
-            None => palette.series(index),
-        };
+        let color = palette.own_or_series("a line's color", line.color.as_deref(), index)?;
         let name: String = line.label.chars().take(100).collect();
         let value = line.y.last().map(|&v| value_label(v)).unwrap_or_default();
         let parts = [name.trim(), &value].into_iter().filter(|part| !part.is_empty());

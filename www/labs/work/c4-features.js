@@ -1,6 +1,6 @@
 // @ts-check
 // Lab C.4, part 5: the most active features, and the tokens on which each is strongest.
-import { count, decimals, percent } from "../../ui/format.js";
+import { count } from "../../ui/format.js";
 import { fixed } from "./bench.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -95,6 +95,3 @@ export function concludeExamples(found, rows) {
   if (said.length === 0) said.push(`The examples of ${name(found)} differ in their tokens and positions: read them, name what they share, and test the name on a text of your own.`);
   return said.join(" ");
 }
-
-/** The two statistics that the notebook's score consists of, for a caption. @param {Feature} feature */
-export const readFeature = ({ feature, meanActive, frequency }) => `F${feature}: mean when active ${decimals(3)(meanActive)}, on ${percent(frequency)} of rows`;

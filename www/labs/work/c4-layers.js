@@ -1,6 +1,6 @@
 // @ts-check
 // Lab C.4, exercise 3: autoencoders of an early and a late layer, and what each finds at the end of some prompts.
-import { count, number, percent, rough } from "../../ui/format.js";
+import { count, number, rough } from "../../ui/format.js";
 import { REPEATS, SOLUTION_PROMPTS, TEST_PROMPTS, repeated } from "../texts/c4.js";
 import { fixed, residPost, using, watch } from "./bench.js";
 import { AUTOENCODER, makeSae } from "./c4-sae.js";
@@ -163,6 +163,3 @@ export function concludePrompts(rows) {
   }
   return said.join(" ");
 }
-
-/** A share in a table's cell. @param {{averageActive: number, quality: {all: Figures}}} result */
-export const shareActive = ({ quality }) => percent(quality.all.fracActive);

@@ -1,7 +1,7 @@
 // @ts-check
 // Lab C.4, part 6: continuing a text while a feature's direction is added — with the decoder's bias in it, as the
 // notebook has it, without it, and along a random direction of the same length.
-import { count, decimals, percent, rough } from "../../ui/format.js";
+import { count, percent, rough } from "../../ui/format.js";
 import { STEERING_PROMPT } from "../texts/c4.js";
 import { fixed, residPost } from "./bench.js";
 import { normals } from "./random.js";
@@ -199,6 +199,3 @@ export function concludeSteering({ baseline, steered, strength }) {
   }
   return said.join(" ");
 }
-
-/** For a table's cell. @param {number} x */
-export const showCosine = decimals(3);

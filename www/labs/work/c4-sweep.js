@@ -1,6 +1,5 @@
 // @ts-check
 // Lab C.4, exercise 1: what the sparsity coefficient does, and what to say when it does nothing.
-import { convertL1 } from "../../sae-lab.js";
 import { count, decimals, exact, number, percent, rough } from "../../ui/format.js";
 import { REPEATS, SOLUTION_PROMPTS, repeated } from "../texts/c4.js";
 import { fixed, residPost, using, watch } from "./bench.js";
@@ -12,9 +11,6 @@ import { SOLUTION_TRAINING, judge, trainSae } from "./c4-training.js";
 
 /** The notebook's three coefficients. */
 export const COEFFICIENTS = Object.freeze([1e-2, 1e-3, 1e-4]);
-
-/** A range that shows the whole trade-off, from no effect at all to no feature left. */
-export const WIDE_COEFFICIENTS = Object.freeze([1e-4, 1e-2, 1, 10, 100, 1000]);
 
 /**
  * `acts` are rows of the caller's own, instead of the prompts'. `heldOut` are rows that none of the autoencoders is trained on.
@@ -159,11 +155,3 @@ function raise({ coefficient, lambda, l1, recon }, dIn) {
     `Raise the coefficient by factors of ten, up to ${coefficient < 1000 ? "1000" : exact(coefficient * 10)}.`
   );
 }
-
-/**
- * λ of coefficients, for a table's column.
- *
- * @param {readonly number[]} coefficients
- * @param {{dIn: number, dSae: number}} sizes
- */
-export const lambdas = (coefficients, { dIn, dSae }) => coefficients.map((l1) => convertL1(l1, { from: "mean", to: "sum", dIn, dSae }));
