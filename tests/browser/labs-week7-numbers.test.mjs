@@ -245,16 +245,3 @@ for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
     note(words);
   }, false);
 }
-
-test("cpu: week 7, cell 20: the catalogue says what is missing and is written out", { device: "cpu", shared: true, timeout: 60_000 }, async ({ lab }) => {
-  const { empty, done, words, markdown, steps } = await lab(async () => {
-    const { PROJECT_STEPS, concludeCatalogue, newCatalogue, newEntry, stepsDone, toMarkdown } = await import("./labs/work/catalogue.js");
-    const filled = { ...newCatalogue("moods"), source: "untied 4×", data: "10 texts", comparison: "cosine 0.3", missing: "anger", findings: "one feature" };
-    filled.entries = Array.from({ length: 10 }, (_, i) => newEntry(i, { interpretation: "a | b\nc", monosemantic: true, causal: i > 0 }));
-    return { empty: stepsDone(newCatalogue()), done: stepsDone(filled), words: concludeCatalogue(filled), markdown: toMarkdown(filled), steps: PROJECT_STEPS.length };
-  });
-  assert.equal(steps, 7);
-  assert.deepEqual([empty, done], [Array(7).fill(false), Array(7).fill(true)]);
-  assert.match(words, /9 of 10 features .* 1 reads as one concept/);
-  assert.match(markdown, /\| 0 \| a \\\| b c \|/);
-});
