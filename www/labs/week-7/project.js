@@ -104,7 +104,7 @@ export function projectStep(step) {
     },
 
     conclusion: ({ done }) =>
-      `Tools of ${done.filter(Boolean).length} of the first six stages have been used, on the example. A project does each of them with texts and a concept of its own; leave the most time for validation.`,
+      `Of the first six stages ${done.filter(Boolean).length} have been tried here, on the example. A project goes through each with texts and a concept of its own; leave the most time for validation.`,
     provenance: () => step.session.model?.name ?? "tiny",
     code: () => compareSnippets.project(),
   };
