@@ -71,8 +71,8 @@ export class LabExercise extends HTMLElement {
       if (!signal.aborted) this.#say(verdict);
     } catch (error) {
       if (signal.aborted || isCancelled(error)) return;
-      const { message, hint } = problem(error);
-      this.#say({ right: null, message: `${message} ${hint}` });
+      const { code, message, hint } = problem(error);
+      this.#say({ right: null, message: `${message} ${code === "LAB-BAD-SETTING" ? "Correct it and check again." : hint}` });
     }
   }
 

@@ -31,12 +31,12 @@ export class RunAll extends HTMLElement {
   /** Runs every step of the page that has no result, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
   runAll() {
     const done = (/** @type {SessionStep} */ step) => this.#session.usable(step.number) !== null && !step.stale;
-    return this.#run("steps", (step) => !step.manual && !done(step));
+    return this.#run("run", (step) => !step.manual && !done(step));
   }
 
   /** Runs those again whose results were made otherwise than they would be now. @returns {Promise<boolean>} */
   runStale() {
-    return this.#run("steps again", (step) => this.#session.usable(step.number) !== null && step.stale);
+    return this.#run("run again", (step) => this.#session.usable(step.number) !== null && step.stale);
   }
 
   stop() {
@@ -45,8 +45,8 @@ export class RunAll extends HTMLElement {
     this.#task.step?.stop();
   }
 
-  /** @param {string} what @param {(step: SessionStep) => boolean} wanted asked of each step when its turn has come */
-  async #run(what, wanted) {
+  /** @param {string} done what has been done to those that came to their end @param {(step: SessionStep) => boolean} wanted asked of each step when its turn has come */
+  async #run(done, wanted) {
     this.stop();
     const task = (this.#task = { stopped: false, step: /** @type {SessionStep | null} */ (null) });
     const steps = [...this.#session.steps.values()].sort((a, b) => a.number - b.number);
@@ -64,7 +64,7 @@ export class RunAll extends HTMLElement {
       ran += 1;
     }
     if (this.#task !== task) return false;
-    this.#end(task.stopped ? "Stopped." : ran ? `Done: ${counted(ran, what.replace(/^steps/, "step"), what)} run.` : "Every step has its result already.");
+    this.#end(task.stopped ? "Stopped." : ran ? `Done: ${counted(ran, "step")} ${done}.` : "Every step has its result already.");
     return !task.stopped;
   }
 

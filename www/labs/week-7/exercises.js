@@ -83,10 +83,11 @@ export const causalFeature = (session) => ({
 /** Part 5: what chance reaches. @param {Session} session @returns {Exercise} */
 export const aboveChance = (session) => ({
   fields: () => [
-    { name: "chance", label: "Largest cosine by chance, about", kind: "number", value: 0, min: 0, max: 1, hint: "among as many random rows" },
+    { name: "chance", label: "Largest cosine by chance", kind: "number", value: 0, min: 0, max: 1, hint: "about, among as many random rows" },
     {
       name: "above",
-      label: "Is the difference of means nearer to a decoder row than that?",
+      label: "Does a feature beat that?",
+      hint: "the decoder row nearest to the difference of means",
       kind: "choice",
       value: "",
       options: [
@@ -109,7 +110,7 @@ export const aboveChance = (session) => ({
     const truth = best > expected + 0.1 ? "yes" : "no";
     if (!above) return wrong("The estimate is good. Now the second question.");
     return above === truth
-      ? right(`Chance reaches about ${number(expected)}, the difference of means ${number(best)}: ${truth === "yes" ? "some feature points its way." : "this autoencoder has no feature for it, though its features look like results in a table."}`)
+      ? right(`Chance reaches about ${number(expected)}, the difference of means ${number(best)}: ${truth === "yes" ? "some feature points its way." : "this autoencoder has no feature for it, whatever the table lists."}`)
       : wrong(`Chance reaches about ${number(expected)}, and the best decoder row has ${number(best)} with the difference of means: ${truth === "yes" ? "that is clearly more" : "that is no more"}.`);
   },
 });

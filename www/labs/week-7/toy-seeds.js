@@ -91,14 +91,15 @@ export function toySeedsStep(step) {
       const held = (/** @type {number} */ fails) => `${rows.length - fails} of ${rows.length}`;
       const beyond = (/** @type {"notebook" | "paper"} */ key) => {
         const list = rows.map((row) => row[key].beyond);
-        return `${list.filter((x) => x > 0).length} of ${rows.length} (${decimals(3)(meanOf(list)).replace(/^−(0\.0+)$/, "$1")} in the mean)`;
+        const [more, whose] = [list.filter((x) => x > 0).length, key === "notebook" ? "runs of the notebook's model" : "of the paper's"];
+        return `${more} of ${rows.length} ${whose} (${decimals(3)(meanOf(list)).replace(/^−(0\.0+)$/, "$1")} in the mean)`;
       };
       return (
         `The notebook's model: ${four(meanOf(a))} ± ${four(deviation(a))}, whatever the start; the PCA bound is ${four(pca.notebook)}. ` +
         `The paper's: from ${four(Math.min(...b))} to ${four(Math.max(...b))}, against ${four(pca.paper)}. ` +
         `That features 0, 1 and 2 together cost more than feature 0 alone holds in ${held(failsA)} runs of the notebook's model and in ${held(failsB)} of the paper's. ` +
-        `Set against what the features lose one by one, three at once cost more in ${beyond("notebook")} runs of the notebook's model and ${beyond("paper")} of the paper's.${
-          rows.some((row) => row.notebook.beyond < 0) ? " Below zero, what one feature spills onto another's output happens to help." : ""
+        `Set against what the features lose one by one, three at once cost more in ${beyond("notebook")} and in ${beyond("paper")}.${
+          rows.some((row) => row.notebook.beyond < 0) ? " Where they cost less, what one feature spills onto another's output happens to help." : ""
         }`
       );
     },
