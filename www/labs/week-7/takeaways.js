@@ -28,7 +28,7 @@ const TAKEAWAYS = Object.freeze([
       const { marks, nFeatures } = value("toy-sae");
       const best = marks.slice(1).reduce((/** @type {any} */ a, /** @type {any} */ b) => (b.score > a.score ? b : a));
       const { final, training } = value("curves");
-      return `In the toy world it found ${best.found} of ${nFeatures} true features, given enough sparsity. On the ten sentences ${percent(final.share)} of its ${count(training.dSae)} features are active on a row${final.share > 0.1 ? ": too many for each to mean one thing" : ""}.`;
+      return `In the toy world it found ${best.found} of ${nFeatures} true features, given enough sparsity. On the sentences of Part 2 ${percent(final.share)} of its ${count(training.dSae)} features are active on a row${final.share > 0.1 ? ": too many for each to mean one thing" : ""}.`;
     },
   },
   {
