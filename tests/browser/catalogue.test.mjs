@@ -52,6 +52,10 @@ test("a project is filled in, kept, saved in three formats and read back", OPTIO
   await page.selectOption("[name=row-0-monosemantic]", "partly");
   await page.selectOption("[name=row-0-causal]", "no");
   assert.match(await page.innerText("[data-part=tally]"), /1 of 21 items done\. 1 feature: 1 with an interpretation, 1 judged/);
+  assert.doesNotMatch(await page.innerText("[data-part=tally]"), /present is not/);
+  await page.selectOption("[name=row-0-monosemantic]", "yes");
+  assert.match(await page.innerText("[data-part=tally]"), /1 with one meaning does not change .* present is not the same as used/);
+  await page.selectOption("[name=row-0-monosemantic]", "partly");
   await page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 320, "nothing scrolls sideways");
   await screenshot("catalogue-320");

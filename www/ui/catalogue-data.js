@@ -239,7 +239,7 @@ export function toMarkdown({ title, stages, features }) {
   return `# ${inline(title || "Features of a concept")}\n\n${parts.join("\n")}\n## Catalogue of features\n\n${table}\n`;
 }
 
-/** How far it is: items done, features with an interpretation, with a verdict on both questions. @param {Project} project */
+/** How far it is: items done; features with an interpretation, with a verdict on both questions, with one meaning that the model does not use. @param {Project} project */
 export function tally({ stages, features }) {
   const all = STAGES.flatMap(({ id }) => stages[id].done);
   return {
@@ -248,5 +248,6 @@ export function tally({ stages, features }) {
     features: features.length,
     interpreted: features.filter((row) => row.interpretation.trim() !== "").length,
     judged: features.filter((row) => row.monosemantic !== "" && row.causal !== "" && row.causal !== "not tested").length,
+    unused: features.filter((row) => row.monosemantic === "yes" && row.causal === "no").length,
   };
 }

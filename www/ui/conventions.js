@@ -84,7 +84,7 @@ export const SWITCHES = Object.freeze([
     label: "Steering direction",
     options: [
       { value: true, label: "with the decoder's bias" },
-      { value: false, label: "without" },
+      { value: false, label: "without the bias" },
     ],
     why: "Decoding a single feature brings the bias along, which all features share.",
   },

@@ -57,6 +57,7 @@ export class DataTable extends HTMLElement {
 
   /** @param {Column} column @param {boolean} sortable */
   #heading(column, sortable) {
+    if (!column.label) return h("td"); // a heading without words names nothing
     const cell = h("th", { scope: "col", class: column.kind === "number" ? "number" : "" });
     if (!sortable) {
       cell.append(column.label);

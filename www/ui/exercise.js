@@ -46,7 +46,7 @@ export class LabExercise extends HTMLElement {
     this.setAttribute("aria-labelledby", heading.id);
     const form = h(
       "form",
-      { class: "answer", novalidate: true, "aria-label": "Your answer" },
+      { class: "answer", novalidate: true, "aria-label": `Your answer to “${heading.textContent ?? ""}”` },
       h("h4", {}, "Your answer"),
       this.#answers.wide,
       this.#answers.panel,
@@ -72,8 +72,8 @@ export class LabExercise extends HTMLElement {
       if (!signal.aborted) this.#say(verdict);
     } catch (error) {
       if (signal.aborted || isCancelled(error)) return;
-      const { message, hint } = problem(error);
-      this.#say({ right: null, message: `${message} ${hint}` });
+      const { code, message, hint } = problem(error);
+      this.#say({ right: null, message: `${message} ${code === "LAB-BAD-SETTING" ? "Correct it and check again." : hint}` });
     }
   }
 

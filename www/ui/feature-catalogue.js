@@ -269,10 +269,11 @@ export class FeatureCatalogue extends HTMLElement {
   }
 
   #count() {
-    const { done, items, features, interpreted, judged } = tally(this.#project);
+    const { done, items, features, interpreted, judged, unused } = tally(this.#project);
     setText(
       this.#tally,
       `${done} of ${items} items done. ${counted(features, "feature")}: ${interpreted} with an interpretation, ${judged} judged for meaning and for cause.` +
+        (unused ? ` ${unused} with one meaning ${unused === 1 ? "does" : "do"} not change what the model says: present is not the same as used.` : "") +
         (features < 10 ? ` Ten to twenty make a picture; ${features ? `${10 - features} more to go` : "choose one on this page and add it"}.` : ""),
     );
   }

@@ -248,7 +248,7 @@ function readNumber(field, input) {
     (field.max === undefined || value <= field.max) &&
     (field.above === undefined || value > field.above);
   const kind = field.kind === "integer" ? "whole number" : "number";
-  return { value, error: within ? null : `${field.label} is ${text}; it must be a ${kind}, ${limits}.` };
+  return { value, error: within ? null : `${field.label} is ${text.replaceAll("-", "−")}; it must be a ${kind}, ${limits}.` };
 }
 
 /** The range of a numeric setting in words. @param {Field} field */

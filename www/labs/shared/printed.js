@@ -5,7 +5,7 @@ import { h } from "../../ui/dom.js";
 
 /** A box of printed lines; `show` replaces them. */
 export function printedBox() {
-  const element = h("pre", { class: "printed", "data-part": "printed", tabindex: 0, "aria-label": "As printed in the notebook" });
+  const element = h("pre", { class: "printed", "data-part": "printed", role: "group", tabindex: 0, "aria-label": "As printed in the notebook" });
   return {
     element,
     /** @param {readonly string[]} lines */

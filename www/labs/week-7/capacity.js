@@ -9,7 +9,7 @@ import { DataTable } from "../../ui/data-table.js";
 import { make } from "../../ui/dom.js";
 import { PageError } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
-import { count, percent } from "../../ui/format.js";
+import { count, exact, percent } from "../../ui/format.js";
 import { printedBox } from "../shared/printed.js";
 import { CAPACITY, capacityPlots, capacitySweep, concludeCapacity } from "../work/capacity.js";
 import { benchOf, seedField } from "./fields.js";
@@ -46,8 +46,8 @@ export function capacityStep(step) {
       { key: "recon", label: "error", kind: "number" },
       { key: "l0", label: "active", kind: "number" },
       { key: "sparsity", label: "share active", kind: "number", format: percent },
-      { key: "ev", label: "EV without pos. 0", kind: "number", format: percent },
-      { key: "heldEv", label: "EV held out", kind: "number", format: percent },
+      { key: "ev", label: "explained, without pos. 0", kind: "number", format: percent },
+      { key: "heldEv", label: "explained, held out", kind: "number", format: percent },
       { key: "dead", label: "never active", kind: "number", format: count },
     ].filter(({ key }) => key !== "heldEv" || shown.some(({ heldOut }) => heldOut)).map((column) => /** @type {import("../../ui/data-table.js").Column} */ (column)),
     rows: shown.map(({ capacity, recon, l0, sparsity, evWithoutPosition0, heldOut, dead }) => ({ capacity, recon, l0, sparsity, ev: evWithoutPosition0, heldEv: heldOut?.explainedVariance, dead })),
@@ -65,7 +65,7 @@ export function capacityStep(step) {
       { name: "heldOut", label: "Held out", kind: "number", value: CAPACITY.heldOut, min: 0, max: 0.9, hint: "share of the texts that is measured only; the notebook has none", advanced: true },
       seedField(),
     ],
-    readout: ({ epochs }) => (epochs > 0 ? `The coefficient c is that of the autoencoder above, ${session.usable(STEPS.sae)?.value.l1 ?? CAPACITY.l1}.` : null),
+    readout: ({ epochs }) => (epochs > 0 ? `The coefficient c is that of step ${STEPS.sae}: ${exact(session.usable(STEPS.sae)?.value.l1 ?? CAPACITY.l1)}.` : null),
 
     async run(context) {
       const { values, use } = context;

@@ -58,9 +58,9 @@ export function decomposeStep(step) {
         { key: "what", label: "vector" },
         { key: "norm", label: "length", kind: "number", format: of },
         { key: "active", label: `above ${shown?.threshold ?? 0.1}`, kind: "number", format: String },
-        { key: "topShare", label: "listed hold", kind: "number", format: percent },
-        { key: "share", label: "error/length²", kind: "number", format: percent },
-        { key: "best", label: "nearest row" },
+        { key: "topShare", label: "share in those listed", kind: "number", format: percent },
+        { key: "share", label: "error / length²", kind: "number", format: percent },
+        { key: "best", label: "nearest decoder row" },
       ],
       rows: (shown?.reads ?? []).map(({ title, made }) => ({
         what: title,

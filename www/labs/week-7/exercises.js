@@ -1,7 +1,7 @@
 // @ts-check
 // One exercise for each of the Parts 3 to 6. What is right is computed from the results of the visitor's own runs.
 
-import { count, exact, number, percent } from "../../ui/format.js";
+import { count, exact, number, percent, visible } from "../../ui/format.js";
 import { randomDirection } from "../../ui/random-direction.js";
 import { multiplyFeature } from "../work/multiply-feature.js";
 import { chanceCosine } from "./decompose.js";
@@ -42,7 +42,7 @@ export const rareFeature = (session) => ({
     if (active > RARE.most * rows) return wrong(`${figures} Feature ${feature} is active on ${active} of ${rows} rows, ${percent(active / rows)}: ${active > rows / 2 ? "nearly a constant" : "more than the task allows"}. Look further down in the table, with more features listed.`);
     const first = examples.filter(({ position }) => position === 0).length;
     if (first > active / 2) return wrong(`${figures} ${first} of the ${active} rows of feature ${feature} stand at position 0: it answers to a place, not to a text.`);
-    const tokens = [...new Set(examples.map(({ token }) => token.trim()))].slice(0, 4).map((token) => `“${token}”`);
+    const tokens = [...new Set(examples.map(({ token }) => token))].slice(0, 4).map((token) => `“${visible(token)}”`);
     return right(`${figures} Feature ${feature} is active on ${active} of ${rows} rows, ${first ? `${first} of them at position 0` : "none at position 0"}, among them ${tokens.join(", ")}. Whether these share a meaning is the question of Part 4.`);
   },
   solve: () => put(session, "sae", { l1: 3 }),
@@ -66,11 +66,11 @@ export const causalFeature = (session) => ({
     if (made.activations.every((x) => x <= 0)) return wrong(`Feature ${feature} is silent on this prompt, and ${exact(alpha)} times nothing is nothing. Step ${STEPS.steering} lists features that are active on the last token.`);
     const [before] = made.baseline;
     const [after] = made.withError.steered;
-    const told = `“${before.token}” had ${percent(before.prob)}; now “${after.token}” leads with ${percent(after.prob)} (KL ${number(made.withError.kl)} nats).`;
+    const told = `“${visible(before.token)}” had ${percent(before.prob)}; now “${visible(after.token)}” leads with ${percent(after.prob)} (KL ${number(made.withError.kl)} nats).`;
     if (before.id === after.id) return wrong(`${told} The likeliest token is the same: take a feature that is stronger on the last token, or a larger factor. Negative ones count too.`);
     const { top } = await model.run(text, { prependBos, center, topK: 1, edits: [{ hook: made.hook, add: randomDirection(trained.sae.config.dIn, made.added, 1) }], signal });
     const other = top?.[0];
-    const control = !other ? "" : other.id === before.id ? "A random direction of the same length leaves the likeliest token as it was: the feature does more than push." : `A random direction of the same length changes it too, to “${other.token}”: so large a push breaks the prediction whatever its direction. Try a smaller factor.`;
+    const control = !other ? "" : other.id === before.id ? "A random direction of the same length leaves the likeliest token as it was: the feature does more than push." : `A random direction of the same length changes it too, to “${visible(other.token)}”: so large a push breaks the prediction whatever its direction. Try a smaller factor.`;
     return right(`${told} ${control}`);
   },
   solve() {
@@ -83,10 +83,11 @@ export const causalFeature = (session) => ({
 /** Part 5: what chance reaches. @param {Session} session @returns {Exercise} */
 export const aboveChance = (session) => ({
   fields: () => [
-    { name: "chance", label: "Best of so many random rows, about", kind: "number", value: 0, min: 0, max: 1, hint: "a cosine" },
+    { name: "chance", label: "Largest cosine by chance", kind: "number", value: 0, min: 0, max: 1, hint: "about, among as many random rows" },
     {
       name: "above",
-      label: "Is the difference of means nearer to a decoder row than that?",
+      label: "Does a feature beat that?",
+      hint: "the decoder row nearest to the difference of means",
       kind: "choice",
       value: "",
       options: [
@@ -109,14 +110,14 @@ export const aboveChance = (session) => ({
     const truth = best > expected + 0.1 ? "yes" : "no";
     if (!above) return wrong("The estimate is good. Now the second question.");
     return above === truth
-      ? right(`Chance reaches about ${number(expected)}, the difference of means ${number(best)}: ${truth === "yes" ? "some feature points its way." : "this autoencoder has no feature for it, though its features look like results in a table."}`)
+      ? right(`Chance reaches about ${number(expected)}, the difference of means ${number(best)}: ${truth === "yes" ? "some feature points its way." : "this autoencoder has no feature for it, whatever the table lists."}`)
       : wrong(`Chance reaches about ${number(expected)}, and the best decoder row has ${number(best)} with the difference of means: ${truth === "yes" ? "that is clearly more" : "that is no more"}.`);
   },
 });
 
 /** Part 6: which size is best where it has not learnt. @param {Session} session @returns {Exercise} */
 export const heldOutSize = (session) => ({
-  fields: () => [{ name: "capacity", label: "Features", kind: "integer", value: 0, min: 0, hint: "of the size that explains most of the texts held out" }],
+  fields: () => [{ name: "capacity", label: "Size", kind: "integer", value: 0, min: 0, unit: "features", hint: "of the one that explains most of the texts held out" }],
   check({ capacity }) {
     /** @type {import("../work/capacity.js").Capacity[] | undefined} */ const results = session.results.get(STEPS.capacity)?.value.results;
     if (!results) return unknown(`Run step ${STEPS.capacity} first.`);

@@ -29,9 +29,9 @@ export function monosemanticityStep(step) {
 
   /** @returns {import("../../ui/data-table.js").Table} */
   const range = () => ({
-    caption: "One example for each tenth of the range",
+    caption: "One row drawn for each tenth of the largest activation",
     columns: [
-      { key: "tenth", label: "tenth" },
+      { key: "tenth", label: "of the largest" },
       { key: "activation", label: "activation", kind: "number", format: decimals(3) },
       { key: "token", label: "token" },
       { key: "position", label: "position", kind: "number", format: String },
@@ -75,7 +75,7 @@ export function monosemanticityStep(step) {
         "Do these places have one concept in common?",
       ]);
       table.show(range());
-      figure.show({ name: `feature-${value.feature}-range`, caption: "From the strongest to the weakest", body: [table], table: range });
+      figure.show({ name: `feature-${value.feature}-range`, caption: "One row from each tenth of the largest activation", body: [table], table: range });
     },
 
     conclusion: (/** @type {Value} */ value) => concludeMonosemanticity(value),

@@ -3,7 +3,7 @@
 
 import { STAGES } from "../../ui/catalogue-data.js";
 import { h } from "../../ui/dom.js";
-import { counted, exact, number, percent } from "../../ui/format.js";
+import { counted, exact, number, percent, visible } from "../../ui/format.js";
 import { compareSnippets } from "./snippets-compare.js";
 import { STEPS } from "./steps.js";
 
@@ -104,7 +104,7 @@ export function projectStep(step) {
     },
 
     conclusion: ({ done }) =>
-      `Tools of ${done.filter(Boolean).length} of the first six stages have been used, on the example. A project does each of them with texts and a concept of its own; leave the most time for validation.`,
+      `Of the first six stages ${done.filter(Boolean).length} have been tried here, on the example. A project goes through each with texts and a concept of its own; leave the most time for validation.`,
     provenance: () => step.session.model?.name ?? "tiny",
     code: () => compareSnippets.project(),
   };
@@ -120,7 +120,7 @@ export function chosenFeature(session) {
   const steered = value("steering")?.made;
   const evidence = [
     found?.feature === feature && found.sorted.length
-      ? `Active on ${found.active} of ${found.rows} rows; strongest: ${found.sorted.map((/** @type {any} */ e) => `${JSON.stringify(e.token)} ${number(e.activation)} (position ${e.position})`).join(", ")}.`
+      ? `Active on ${found.active} of ${found.rows} rows; strongest: ${found.sorted.map((/** @type {any} */ e) => `“${visible(e.token)}” ${number(e.activation)} (position ${e.position})`).join(", ")}.`
       : "",
     mono?.feature === feature ? `Above ${mono.threshold} on ${mono.count} rows, ${mono.distinctTokens} different tokens, ${percent(mono.count ? mono.atPosition0 / mono.count : 0)} at position 0.` : "",
     steered?.feature === feature ? `Multiplied by ${exact(steered.alpha)} on “${steered.text}”: KL ${number(steered.withError.kl)} nats with the error kept.` : "",

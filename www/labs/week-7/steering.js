@@ -62,9 +62,9 @@ export function steeringStep(step) {
         { key: "token", label: "next token", kind: "token" },
         { key: "before", label: "before", kind: number, format },
         { key: "withError", label: `× ${exact(made?.alpha ?? 0)}, error kept`, kind: number, format },
-        { key: "withoutError", label: `× ${exact(made?.alpha ?? 0)}, without`, kind: number, format },
-        { key: "plain", label: "× 1, without", kind: number, format },
-        { key: "pushed", label: "added", kind: number, format },
+        { key: "withoutError", label: `× ${exact(made?.alpha ?? 0)}, error lost`, kind: number, format },
+        { key: "plain", label: "× 1, error lost", kind: number, format },
+        { key: "pushed", label: "direction added", kind: number, format },
       ],
       rows: [...rows.values()],
     };

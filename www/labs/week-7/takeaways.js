@@ -17,8 +17,8 @@ const TAKEAWAYS = Object.freeze([
       const [notebook, paper] = value("toy").runs;
       const stored = [...paper.instance.norms].filter((/** @type {number} */ n) => n > 0.5).length;
       const { rows } = value("toy-seeds");
-      const fails = rows.filter((/** @type {any} */ row) => row.notebook.three <= row.notebook.one).length;
-      return `The paper's model stores ${stored} features in ${paper.instance.weights.W_dec.shape[1]} dimensions at ${percent(paper.instance.finalLoss / paper.instance.pcaLoss)} of the PCA bound. The notebook's own model does not show it: ${number(notebook.instance.finalLoss)} is the bound of a linear map. That three features at once cost more than one failed in ${fails} of ${rows.length} runs of it.`;
+      const holds = rows.filter((/** @type {any} */ row) => row.notebook.three > row.notebook.one).length;
+      return `The paper's model stores ${stored} features in ${paper.instance.weights.W_dec.shape[1]} dimensions at ${percent(paper.instance.finalLoss / paper.instance.pcaLoss)} of the PCA bound. The notebook's own model does not show it: with ${number(notebook.instance.finalLoss)} it stands at ${percent(notebook.instance.finalLoss / notebook.instance.pcaLoss)} of the bound of a linear map. That three features at once cost more than one held in ${holds} of ${rows.length} runs of it.`;
     },
   },
   {
@@ -28,7 +28,7 @@ const TAKEAWAYS = Object.freeze([
       const { marks, nFeatures } = value("toy-sae");
       const best = marks.slice(1).reduce((/** @type {any} */ a, /** @type {any} */ b) => (b.score > a.score ? b : a));
       const { final, training } = value("curves");
-      return `In the toy world it found ${best.found} of ${nFeatures} true features, given enough sparsity. On the ten sentences ${percent(final.share)} of its ${count(training.dSae)} features are active on a row${final.share > 0.1 ? ": too many for each to mean one thing" : ""}.`;
+      return `In the toy world it found ${best.found} of ${nFeatures} true features, given enough sparsity. On the sentences of Part 2 ${percent(final.share)} of its ${count(training.dSae)} features are active on a row${final.share > 0.1 ? ": too many for each to mean one thing" : ""}.`;
     },
   },
   {
@@ -50,7 +50,7 @@ const TAKEAWAYS = Object.freeze([
     needs: ["decompose"],
     found(value) {
       const { reads, dSae } = value("decompose");
-      const told = reads.map((/** @type {any} */ { title, made }, /** @type {number} */ i) => `${i ? "the" : "The"} ${["random vector", "difference of means", "probe"][i] ?? title} is read as ${made.active} of ${count(dSae)} features, its nearest decoder row has a cosine of ${made.cosines[0].cosine.toFixed(2)}`);
+      const told = reads.map((/** @type {any} */ { title, made }, /** @type {number} */ i) => `${i ? "the" : "The"} ${["random vector", "difference of means", "probe"][i] ?? title} is read as ${made.active} of ${count(dSae)} features, and its nearest decoder row has a cosine of ${made.cosines[0].cosine.toFixed(2)}`);
       return `${told.join("; ")}.`;
     },
   },
@@ -61,7 +61,7 @@ const TAKEAWAYS = Object.freeze([
       const { results } = value("capacity");
       const { pairs } = value("splitting");
       const [first, last] = [results[0], results.at(-1)];
-      return `From ${count(first.capacity)} to ${count(last.capacity)} features the error goes from ${number(first.recon)} to ${number(last.recon)}, the active ones from ${number(first.l0)} to ${number(last.l0)}. The larger one's decoder rows have a mean best cosine of ${pairs.at(-1).mean.toFixed(2)} with the smaller one's, untrained ones ${pairs.at(-1).chance.toFixed(2)}.`;
+      return `From ${count(first.capacity)} to ${count(last.capacity)} features the error goes from ${number(first.recon)} to ${number(last.recon)}, the active ones from ${number(first.l0)} to ${number(last.l0)}. The decoder rows of the largest have a mean best cosine of ${pairs.at(-1).mean.toFixed(2)} with those of the next smaller, against ${pairs.at(-1).chance.toFixed(2)} where nothing was trained.`;
     },
   },
 ]);

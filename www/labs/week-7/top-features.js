@@ -43,9 +43,9 @@ export function topFeaturesStep(step) {
 
   return {
     uses: [STEPS.activations, STEPS.train],
-    promise: "Run counts on how many rows each feature is active and lists the ten most frequent.",
+    promise: "Run counts on how many rows each feature is active and lists the most frequent.",
     body: [printed.element, figure],
-    fields: () => [{ name: "k", label: "Features", kind: "integer", value: FREQUENT.k, min: 1, max: 200 }],
+    fields: () => [{ name: "k", label: "Features", kind: "integer", value: FREQUENT.k, min: 1, max: 200, hint: "how many to list" }],
 
     async run(context) {
       const { use, values } = context;
@@ -67,7 +67,7 @@ export function topFeaturesStep(step) {
 
     conclusion(/** @type {Value} */ value) {
       const others = value.all.filter(({ feature }) => !value.withoutPosition0.some((f) => f.feature === feature)).length;
-      return `${concludeFrequent({ ...value, all: list(value) })}${others ? ` ${others} of the ten are not among the ten without position 0.` : ""}`;
+      return `${concludeFrequent({ ...value, all: list(value) })}${others ? ` ${others} of these ${value.all.length} ${others === 1 ? "is" : "are"} not among the first ${value.all.length} without position 0.` : ""}`;
     },
     provenance: () => `${session.model?.name ?? "tiny"} · seed ${session.results.get(STEPS.train)?.value.seed ?? ""}`,
     code: (values) => featureSnippets.frequent(values),

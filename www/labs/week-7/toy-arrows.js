@@ -70,7 +70,7 @@ export function toyArrowsStep(step) {
       if (plane)
         arrows.show({
           name: "toy-arrows",
-          caption: "Rows of W_dec, a circle of radius 1 behind them",
+          caption: "Each feature's row of W_dec (paper: Wᵀ), a circle of radius 1 behind them",
           panels: shown.map(({ title, instance }) => ({ title, xLabel: "hidden dimension 1", yLabel: "hidden dimension 2", circle: 1, vectors: instance.weights.W_dec })),
         });
       flat.textContent = plane ? "" : "Arrows can be drawn for two hidden dimensions; for others the table below tells lengths and dimensionalities.";
@@ -83,14 +83,15 @@ export function toyArrowsStep(step) {
       const hidden = notebook.instance.weights.W_dec.shape[1];
       const kept = total(shareKept(notebook));
       const { norms, dimensionality } = paper.instance;
-      const stored = norms.filter((n) => n > 0.5 * Math.max(...norms)).length;
+      const isStored = (/** @type {unknown} */ _, /** @type {number} */ i) => norms[i] > 0.5 * Math.max(...norms);
+      const stored = norms.filter(isStored).length;
       const first =
         `The notebook's arrows have lengths from ${two(Math.min(...notebook.instance.norms))} to ${two(Math.max(...notebook.instance.norms))}, and it is tempting to see superposition in them. But the shares that come back add up to ${number(kept)}: ` +
-        `${kept < hidden + 0.1 ? `no more than ${hidden} features' worth, spread over ${norms.length}. All features vary alike, so one plane loses as little as another, and chance picks it.` : `more than the ${hidden} of a linear map, since its hidden ReLU does cut.`}`;
-      const even = meanOf(dimensionality);
+        `${kept < hidden + 0.1 ? `no more than ${hidden} features' worth, spread over ${norms.length}. All features vary alike, so one ${hidden === 2 ? "plane" : "subspace"} loses as little as another, and chance picks it.` : `more than the ${hidden} of a linear map, since its hidden ReLU does cut.`}`;
+      const even = meanOf(dimensionality.filter(isStored));
       const second =
         stored > hidden
-          ? ` The paper's model stores ${stored} of ${norms.length} features with lengths from ${two(Math.min(...norms.filter((n) => n > 0.5 * Math.max(...norms))))} to ${two(Math.max(...norms))} and dimensionalities around ${number(even)}${stored === 5 && hidden === 2 ? (Math.abs(even - 0.4) < 0.03 ? ": a pentagon" : "") : ""}.${stored === 4 && hidden === 2 ? " Four in two opposite pairs is a resting place of the training; another seed may find the pentagon." : ""}`
+          ? ` The paper's model stores ${stored} of ${norms.length} features with lengths from ${two(Math.min(...norms.filter(isStored)))} to ${two(Math.max(...norms))} and dimensionalities around ${decimals(2)(even)}${stored === 5 && hidden === 2 ? (Math.abs(even - 0.4) < 0.03 ? ": a pentagon" : "") : ""}.${stored === 4 && hidden === 2 && Math.abs(even - 0.5) < 0.03 ? " Four in two opposite pairs is a resting place of the training; another seed may find the pentagon." : ""}`
           : ` The paper's model stores ${stored} features: no more than it has dimensions.`;
       return first + second;
     },

@@ -92,13 +92,13 @@ export function toyInterferenceStep(step) {
     conclusion(/** @type {Value} */ { runs, found }) {
       const told = runs.map((run, i) => {
         const [one, many] = found[i];
-        const whose = run.key === "notebook" ? "In the notebook's model" : "In the paper's";
+        const whose = run.key === "notebook" ? "In the notebook's model" : "In the paper's model";
         const example = many.example.error > one.example.error ? "more" : "less";
         const beyond = many.mean - many.additive;
-        return `${whose} ${many.size} features at once cost ${example} than feature 0 alone (${number(many.example.error)} against ${number(one.example.error)}); over all sets the mean is ${number(many.mean)}, and ${number(Math.abs(beyond))} ${beyond >= 0 ? "more" : "less"} than they lose alone.`;
+        return `${whose} ${many.size} features at once cost ${example} than feature 0 alone (${number(many.example.error)} against ${number(one.example.error)}); over all sets the mean is ${number(many.mean)}, which is ${number(Math.abs(beyond))} ${beyond >= 0 ? "more" : "less"} than the same features lose one by one.`;
       });
       const reversed = found.some(([one, many]) => many.example.error <= one.example.error);
-      return `${told.join(" ")}${reversed ? " The notebook's sentence, that more features at once interfere more, does not hold for its own example here." : ""} The next step asks how often it holds.`;
+      return `${told.join(" ")}${reversed ? " The notebook's sentence, that more features at once interfere more, does not hold for its own example here." : ""} The next step asks how often that holds.`;
     },
     provenance: (_value, values) => `toy models · 1 against ${values.together} · seed ${step.session.usable(STEPS.toy)?.values.seed ?? ""}`,
     code: (values) => toySnippets.interference(values),

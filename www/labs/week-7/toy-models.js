@@ -11,8 +11,8 @@ import { number } from "../../ui/format.js";
 
 /** @type {readonly ToyKind[]} */
 export const TOY_KINDS = Object.freeze([
-  { key: "notebook", title: "The notebook's model", says: "ReLU on the hidden numbers, linear output; values from N(0, 1)", model: "relu-hidden", values: "normal" },
-  { key: "paper", title: "The paper's model", says: "linear hidden numbers, ReLU on the output, one matrix; values from U(0, 1)", model: "relu-output", values: "uniform" },
+  { key: "notebook", title: "The notebook's model", says: "ReLU on the hidden numbers, linear output; values normal, N(0, 1)", model: "relu-hidden", values: "normal" },
+  { key: "paper", title: "The paper's model", says: "linear hidden numbers, ReLU on the output, one matrix; values evenly from 0 to 1, U(0, 1)", model: "relu-output", values: "uniform" },
 ]);
 
 /** The notebook's own numbers. */

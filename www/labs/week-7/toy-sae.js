@@ -38,7 +38,7 @@ export function toySaeStep(_) {
       { key: "score", label: "match score", kind: "number", format: three },
       { key: "found", label: "cosine above 0.9", kind: "number", format: String },
       { key: "l0", label: "active on a row", kind: "number" },
-      { key: "ev", label: "EV", kind: "number", format: percent },
+      { key: "ev", label: "explained variance", kind: "number", format: percent },
     ],
     rows: (shown?.marks ?? []).map(({ l1, score, l0, ev, found }) => ({ what: l1 === null ? "random directions" : exact(l1), score, found, l0, ev })),
   });
@@ -49,10 +49,10 @@ export function toySaeStep(_) {
     body: [figure],
     fields: () => [
       { name: "nFeatures", label: "Features", kind: "integer", value: 20, min: 2, max: 64 },
-      { name: "nHidden", label: "Hidden dims", kind: "integer", value: 10, min: 2, max: 32 },
+      { name: "nHidden", label: "Hidden numbers", kind: "integer", value: 10, min: 2, max: 32 },
       { name: "probability", label: "Probability", kind: "number", value: 0.05, above: 0, max: 1, hint: "of a feature being present" },
-      { name: "dSae", label: "Dictionary", kind: "integer", value: 20, min: 1, max: 256, hint: "features that the autoencoder has" },
-      { name: "coefficients", label: "Coefficients λ", kind: "text", value: "0.003, 0.03, 0.1", hint: "of sums, weighted by decoder norms, as in SAELens" },
+      { name: "dSae", label: "Dictionary", kind: "integer", value: 20, min: 1, max: 256, hint: "features that each autoencoder has" },
+      { name: "coefficients", label: "Coefficients λ", kind: "text", value: "0.003, 0.03, 0.1", hint: "of the sparsity penalty, one autoencoder for each" },
       { name: "rows", label: "Rows", kind: "integer", value: 8000, min: 100, max: 100000, advanced: true },
       { name: "epochs", label: "Epochs", kind: "integer", value: 40, min: 1, max: 1000, advanced: true },
       { name: "lr", label: "Learning rate", kind: "number", value: 0.003, above: 0, max: 1, advanced: true },
@@ -113,7 +113,7 @@ export function toySaeStep(_) {
         `The toy model stores ${nFeatures} features in ${nHidden} dimensions (loss ${percent(toyLoss / pcaLoss)} of the PCA bound). ` +
         `From ${counted(rows, "row")} of ${nHidden} numbers the autoencoder with λ = ${exact(best.l1 ?? 0)} finds ${best.found} of them (match score ${three(best.score)}; random directions reach ${three(random.score)}). ` +
         (worst !== best && worst.score < best.score - 0.05
-          ? `With λ = ${exact(worst.l1 ?? 0)} the score is ${three(worst.score)}${worst.score <= random.score + 0.02 ? ", no better than chance" : ""}, though it explains ${percent(Math.max(0, worst.ev ?? 0))} of the variance: ${Math.min(...explained) > 0.9 ? "a good reconstruction is no proof of having found the features; sparsity is what finds them" : "reconstruction and truth are two things"}.`
+          ? `With λ = ${exact(worst.l1 ?? 0)} the score is ${three(worst.score)}${worst.score < random.score - 0.02 ? ", below that of random directions" : worst.score <= random.score + 0.02 ? ", no better than chance" : ""}, though it explains ${percent(Math.max(0, worst.ev ?? 0))} of the variance: ${Math.min(...explained) > 0.9 ? "a good reconstruction is no proof of having found the features; sparsity is what finds them" : "reconstruction and truth are two things"}.`
           : "The strengths hardly differ; spread them over factors of ten.")
       );
     },

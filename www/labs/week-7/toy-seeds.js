@@ -88,14 +88,19 @@ export function toySeedsStep(step) {
     conclusion(/** @type {Value} */ { rows, pca }) {
       const [a, b] = TOY_KINDS.map(({ key }) => rows.map((row) => row[key].loss));
       const [failsA, failsB] = TOY_KINDS.map(({ key }) => rows.filter((row) => !holds(row[key])).length);
-      const negative = rows.filter((row) => row.notebook.beyond < 0).length;
-      const fails = (/** @type {number} */ n) => (n === 0 ? "holds in all of them" : `fails in ${n} of ${rows.length}`);
+      const held = (/** @type {number} */ fails) => `${rows.length - fails} of ${rows.length}`;
+      const beyond = (/** @type {"notebook" | "paper"} */ key) => {
+        const list = rows.map((row) => row[key].beyond);
+        const [more, whose] = [list.filter((x) => x > 0).length, key === "notebook" ? "runs of the notebook's model" : "of the paper's"];
+        return `${more} of ${rows.length} ${whose} (${decimals(3)(meanOf(list)).replace(/^−(0\.0+)$/, "$1")} in the mean)`;
+      };
       return (
         `The notebook's model: ${four(meanOf(a))} ± ${four(deviation(a))}, whatever the start; the PCA bound is ${four(pca.notebook)}. ` +
         `The paper's: from ${four(Math.min(...b))} to ${four(Math.max(...b))}, against ${four(pca.paper)}. ` +
-        `That features 0, 1 and 2 together cost more than feature 0 alone ${fails(failsA)} for the notebook's model and ${fails(failsB)} for the paper's. ` +
-        `Beyond what they lose alone, three at once interfere on average in ${rows.length - negative} of ${rows.length} notebook models` +
-        ` and ${rows.filter((row) => row.paper.beyond >= 0).length} of the paper's, by ${decimals(3)(meanOf(rows.map((row) => row.notebook.beyond)))} and ${decimals(3)(meanOf(rows.map((row) => row.paper.beyond)))} in the mean.`
+        `That features 0, 1 and 2 together cost more than feature 0 alone holds in ${held(failsA)} runs of the notebook's model and in ${held(failsB)} of the paper's. ` +
+        `Set against what the features lose one by one, three at once cost more in ${beyond("notebook")} and in ${beyond("paper")}.${
+          rows.some((row) => row.notebook.beyond < 0) ? " Where they cost less, what one feature spills onto another's output happens to help." : ""
+        }`
       );
     },
     provenance: (/** @type {Value} */ { rows }) => `toy models · seeds ${rows[0]?.seed ?? ""} to ${rows.at(-1)?.seed ?? ""}`,

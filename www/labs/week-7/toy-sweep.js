@@ -62,7 +62,7 @@ export function toySweepStep(step) {
         name: "toy-sweep-arrows",
         caption: "From dense to sparse, by how often a feature is present",
         columns: 4,
-        panels: instances.map(({ probability, weights }) => ({ title: percent(probability), circle: 1, max: 1.3, vectors: weights.W_dec })),
+        panels: instances.map(({ probability, weights }) => ({ title: percent(probability), circle: 1, max: 1.3, vectors: weights.W_dec, labels: Array.from({ length: weights.W_dec.shape[0] }, (_, f) => `f${f}`) })),
         table: () => ({
           caption: "Lengths of the features, world by world",
           columns: [

@@ -28,7 +28,7 @@ export function toyStep(_) {
     body: [setup.element, h("div", { class: "side-by-side" }, sides.map(({ element }) => element))],
     fields: () => [
       { name: "nFeatures", label: "Features", kind: "integer", value: TOY.nFeatures, min: 1, max: 64 },
-      { name: "nHidden", label: "Hidden dims", kind: "integer", value: TOY.nHidden, min: 1, max: 32 },
+      { name: "nHidden", label: "Hidden numbers", kind: "integer", value: TOY.nHidden, min: 1, max: 32 },
       { name: "probability", label: "Probability", kind: "number", value: TOY.probability, above: 0, max: 1, hint: "of a feature being present; the notebook says “sparsity”" },
       { name: "steps", label: "Steps", kind: "integer", value: TOY.steps, min: 1, max: 20000, hint: "each on fresh rows" },
       { name: "batchSize", label: "Rows a step", kind: "integer", value: TOY.batchSize, min: 1, max: 10000, advanced: true },
@@ -50,8 +50,8 @@ export function toyStep(_) {
       const room = Math.max(0, nFeatures - nHidden) / nFeatures;
       return [
         "Losses to beat, all features alike:",
-        `N(0, 1) values: zero ${number(p)}, PCA ${number(p * room)}`,
-        `U(0, 1) values: zero ${number(p / 3)}, PCA ${number((p / 3 - (p * p) / 4) * room)}`,
+        `notebook: zero ${number(p)}, PCA ${number(p * room)}`,
+        `paper: zero ${number(p / 3)}, PCA ${number((p / 3 - (p * p) / 4) * room)}`,
       ].join("\n");
     },
 
@@ -90,10 +90,11 @@ export function toyStep(_) {
           xLabel: "step",
           yLabel: "mean squared error",
           yMin: 0,
-          lines: [{ label: "loss", y: losses }],
-          rules: [
-            { y: zeroLoss, label: "zero" },
-            { y: pcaLoss, label: "PCA bound" },
+          // lines rather than rules: the noise would cover a name that stands on the rule
+          lines: [
+            { label: "loss", y: losses },
+            { label: "zero", y: losses.map(() => zeroLoss) },
+            { label: "PCA bound", y: losses.map(() => pcaLoss) },
           ],
         });
       }
@@ -107,7 +108,7 @@ export function toyStep(_) {
         b = gain(paper.instance);
       if (nFeatures <= nHidden) return `With a dimension for every feature both can be lossless: ${number(notebook.instance.finalLoss)} and ${number(paper.instance.finalLoss)}. Take more features than dimensions.`;
       const linear =
-        `The notebook's model ends at ${number(notebook.instance.finalLoss)}, ${a.ofPca < 1.05 && a.ofPca > 0.95 ? "which is" : `${percent(a.ofPca)} of`} the PCA bound of ${number(notebook.instance.pcaLoss)}. ` +
+        `The notebook's model ends at ${number(notebook.instance.finalLoss)}, ${a.ofPca < 1.05 && a.ofPca > 0.95 ? "the same as the PCA bound of" : `${percent(a.ofPca)} of the PCA bound of`} ${number(notebook.instance.pcaLoss)}${a.ofPca < 1 ? " as far as a sample can tell" : ""}. ` +
         `It cannot pass it: its output is linear in ${nHidden} numbers, so whatever the encoder does, all its answers lie in ${nHidden === 2 ? "one plane" : `a space of ${nHidden} dimensions`}, and PCA's is the best there is.`;
       const relu = b.gains
         ? ` The paper's model reaches ${number(paper.instance.finalLoss)}, ${percent(b.ofPca)} of its bound of ${number(paper.instance.pcaLoss)}: the ReLU at the output cuts off small interference below zero, and storing more features than dimensions pays.`

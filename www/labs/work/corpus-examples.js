@@ -1,6 +1,7 @@
 // @ts-check
 // Week 7, cell 13: the tokens that activate a feature most, in the order of the texts and sorted.
 
+import { visible } from "../../ui/format.js";
 import { WEEK7_TEXTS } from "../texts/week7.js";
 import { fixed } from "./bench.js";
 import { above, column, largest } from "./rows.js";
@@ -53,7 +54,7 @@ export function concludeExamples({ feature, active, rows, inCorpusOrder, sorted 
   if (active === 0) return `Feature ${feature} is active on no row: choose another.`;
   const first = sorted[0];
   const listed = inCorpusOrder[0];
-  const order = listed.row === first.row ? "the first in the order of the texts happens to be the strongest" : `in the order of the texts “${listed.token}” comes first (${listed.activation.toFixed(3)}), though “${first.token}” is the strongest (${first.activation.toFixed(3)})`;
+  const order = listed.row === first.row ? "the first in the order of the texts happens to be the strongest" : `in the order of the texts “${visible(listed.token)}” comes first (${listed.activation.toFixed(3)}), though “${visible(first.token)}” is the strongest (${first.activation.toFixed(3)})`;
   const atStart = sorted.filter(({ position }) => position === 0).length;
   const start = atStart >= Math.min(sorted.length, 3) ? ` ${atStart} of these ${sorted.length} are the first token of a text: this may be a position feature.` : "";
   return `Feature ${feature} is active on ${active} of ${rows} rows; ${order}.${start}`;

@@ -24,6 +24,9 @@ export function guessByRule(tokens) {
 /** Python's str.isupper: some letter has a case, and none is lower. @param {string} text */
 const isUpper = (text) => /\p{Lu}/u.test(text) && !/[\p{Ll}\p{Lt}]/u.test(text);
 
+/** With fewer examples a trait may be common among them by chance. */
+const FEW = 10;
+
 /** @type {readonly {name: string, words: string, fits: (token: string) => boolean}[]} */
 const TRAITS = Object.freeze([
   { name: "space", words: "begin with a space", fits: (t) => t.startsWith("Ġ") },
@@ -60,6 +63,6 @@ export function guessByContrast(examples, all) {
           ? `${percent(sameToken.share)} of the examples are the token “${sameToken.token}”: most likely a feature of that token.`
           : striking
             ? `${percent(striking.share)} of the examples ${striking.words}, against ${percent(striking.base)} of all tokens.`
-            : "No trait is much more common among the examples than among all tokens, so these rules do not say what it stands for. Read the contexts.";
+            : `No trait is much more common among the examples than among all tokens${n < FEW ? `, or ${n} examples are too few to tell` : ""}, so these rules do not say what it stands for. Read the contexts.`;
   return { traits, sameToken, atPosition0, words };
 }

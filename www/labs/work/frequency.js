@@ -32,8 +32,8 @@ export function concludeFrequent({ all, rows, tied }) {
   const last = all[all.length - 1];
   const range = `The ${all.length} most frequent features are active on ${share(last.frequency)} to ${share(first.frequency)} of ${rows} rows`;
   if (first.frequency > 0.5) {
-    const ties = tied > 1 ? ` ${tied} of them are equally frequent, so which comes first is arbitrary.` : "";
-    return `${range}: so common a feature cannot stand for one concept.${ties} Rank by the largest activation instead, or train with a larger coefficient.`;
+    const ties = tied > 1 ? ` ${tied} share the first place, so which of them is listed first is arbitrary.` : "";
+    return `${range}: so common a feature cannot stand for one concept.${ties} List more features and look further down, or train with a larger coefficient.`;
   }
   return `${range}: rare enough to stand for something. Look at their examples.`;
 }

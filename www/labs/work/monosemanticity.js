@@ -48,8 +48,9 @@ export async function monosemanticity(bench, sae, acts, options) {
 /** @param {Awaited<ReturnType<typeof monosemanticity>>} result */
 export function concludeMonosemanticity({ feature, threshold, count, rows, distinctTokens, atPosition0 }) {
   if (count === 0) return `Feature ${feature} is above ${threshold} on no row: lower the threshold, or choose another feature.`;
-  const on = `Feature ${feature} is above ${threshold} on ${count} of ${rows} rows (${distinctTokens} different tokens)`;
+  const on = `Feature ${feature} is above ${threshold} on ${count} of ${rows} rows (${distinctTokens === 1 ? "one token" : `${distinctTokens} different tokens`})`;
   if (count > 0.5 * rows) return `${on}: on most of everything, so it cannot stand for one concept. A larger L1 coefficient makes features rarer.`;
+  if (count < 3) return `${on}: too few to see what they share.`;
   if (atPosition0 > 0.5 * count) return `${on}, ${atPosition0} of them the first of a text: a feature of the position, not of a concept.`;
   if (distinctTokens <= 2) return `${on}: it may be a feature of the token itself.`;
   return `${on}. Whether they share a concept is for a reader to say: compare the strong examples with the weak ones.`;

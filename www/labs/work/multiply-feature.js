@@ -1,6 +1,7 @@
 // @ts-check
 // Week 7, cell 16, carried out: multiply one feature where the model runs, decode, go on, and see what comes next.
 
+import { exact, visible } from "../../ui/format.js";
 import { WEEK7_STEERING_TEXT } from "../texts/week7.js";
 import { fixed } from "./bench.js";
 import { NAMED, compareNext } from "./feature-steering.js";
@@ -87,10 +88,10 @@ function scaled({ data, shape }, feature, alpha) {
 /** @param {Multiplied} result */
 export function concludeMultiply({ feature, alpha, activations, withError, withoutError, reconstructionOnly, baseline }) {
   const on = activations.filter((x) => x > 0).length;
-  if (on === 0) return `Feature ${feature} is active on no token of this text, and ${alpha} times nothing is nothing: choose a feature that is, or another text.`;
+  if (on === 0) return `Feature ${feature} is active on no token of this text, and ${exact(alpha)} times nothing is nothing: choose a feature that is, or another text.`;
   const top = withError.steered[0];
-  const kept = top.id === baseline[0].id ? `“${top.token}” stays the likeliest (${pct(baseline[0].prob)} → ${pct(top.prob)})` : `“${top.token}” takes the place of “${baseline[0].token}” as the likeliest (${pct(top.prob)})`;
-  const first = `The feature is active on ${on} of ${activations.length} tokens; multiplied by ${alpha}, with the error kept, ${kept}, KL ${withError.kl.toPrecision(2)} nats.`;
+  const kept = top.id === baseline[0].id ? `“${visible(top.token)}” stays the likeliest (${pct(baseline[0].prob)} → ${pct(top.prob)})` : `“${visible(top.token)}” takes the place of “${visible(baseline[0].token)}” as the likeliest (${pct(top.prob)})`;
+  const first = `The feature is active on ${on} of ${activations.length} tokens; multiplied by ${exact(alpha)}, with the error kept, ${kept}, KL ${withError.kl.toPrecision(2)} nats.`;
   const second =
     reconstructionOnly.kl > withError.kl
       ? `The reconstruction alone, without any steering, changes more (${reconstructionOnly.kl.toPrecision(2)} nats), so without the error term one mostly sees the SAE's error.`

@@ -146,7 +146,7 @@ export function concludeTraining({ training: { history, dSae, l1 }, final }) {
   const sparse =
     final.share > 0.1
       ? `${after.toFixed(0)} of ${dSae} features are active on a row (${(100 * final.share).toFixed(0)} %), ${moved}: this is not sparse. ` +
-        `The penalty is ${(100 * weight).toPrecision(2)} % of what is left of the loss, which is not enough; try a coefficient of ${suggestion(l1)}.`
+        `The penalty is ${(100 * weight).toPrecision(2)} % of what is left of the loss, too weak to make the code sparse: raise the coefficient by factors of ten, to ${suggestion(l1)} first.`
       : `${after.toFixed(1)} of ${dSae} features are active on a row (${moved}): the penalty works.`;
   return `${explained}${inner}. ${sparse}`;
 }
