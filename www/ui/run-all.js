@@ -7,6 +7,7 @@ import { counted } from "./format.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").SessionStep} SessionStep */
+/** `all`: every step is wanted, not only those that are out of date @typedef {{all: boolean, stopped: boolean, step: SessionStep | null}} Task */
 
 export class RunAll extends HTMLElement {
   /** @type {Session} */ #session = /** @type {any} */ (null);
@@ -14,7 +15,7 @@ export class RunAll extends HTMLElement {
   #stop = h("button", { type: "button", name: "stop-all", hidden: true }, "Stop");
   #text = h("p", { class: "hint", role: "status" });
   #bar = h("progress", { "aria-label": "Steps of this lab", hidden: true });
-  /** What is being done; a new task takes the place of one that runs. @type {{stopped: boolean, step: SessionStep | null} | null} */ #task = null;
+  /** What is being done; a new task takes the place of one that runs. @type {Task | null} */ #task = null;
 
   /** @param {Session} session */
   start(session) {
@@ -28,14 +29,15 @@ export class RunAll extends HTMLElement {
     this.#refresh();
   }
 
-  /** Runs every step of the page that has no result, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
+  /** Runs every step of the page that has no result, one that was stopped, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
   runAll() {
-    const done = (/** @type {SessionStep} */ step) => this.#session.usable(step.number) !== null && !step.stale;
-    return this.#run("steps", (step) => !step.manual && !done(step));
+    const done = (/** @type {SessionStep} */ step) => this.#session.usable(step.number)?.stopped === null && !step.stale;
+    return this.#run("steps", (step) => !step.manual && !done(step), true);
   }
 
-  /** Runs those again whose results were made otherwise than they would be now. @returns {Promise<boolean>} */
+  /** Runs those again whose results were made otherwise than they would be now; where all are being run, that begins anew. @returns {Promise<boolean>} */
   runStale() {
+    if (this.#task?.all && !this.#task.stopped) return this.runAll();
     return this.#run("steps again", (step) => this.#session.usable(step.number) !== null && step.stale);
   }
 
@@ -45,10 +47,10 @@ export class RunAll extends HTMLElement {
     this.#task.step?.stop();
   }
 
-  /** @param {string} what @param {(step: SessionStep) => boolean} wanted asked of each step when its turn has come */
-  async #run(what, wanted) {
+  /** @param {string} what @param {(step: SessionStep) => boolean} wanted asked of each step when its turn has come @param {boolean} [all] */
+  async #run(what, wanted, all = false) {
     this.stop();
-    const task = (this.#task = { stopped: false, step: /** @type {SessionStep | null} */ (null) });
+    /** @type {Task} */ const task = (this.#task = { all, stopped: false, step: null });
     const steps = [...this.#session.steps.values()].sort((a, b) => a.number - b.number);
     let ran = 0;
     for (const step of steps) {
@@ -58,14 +60,22 @@ export class RunAll extends HTMLElement {
       task.step = step;
       this.#show(task, step.number, steps.length, `Step ${step.number} of ${steps.length}: ${step.title}`);
       if (!(await step.start())) {
-        if (this.#task === task) this.#end(task.stopped ? `Stopped at step ${step.number}.` : `Step ${step.number} did not come to its end; what it says stands there.`);
+        if (this.#task === task) this.#end(task.stopped ? `Stopped at step ${step.number}. Run all goes on from there.` : this.#broken(step));
         return false;
       }
       ran += 1;
     }
     if (this.#task !== task) return false;
-    this.#end(task.stopped ? "Stopped." : ran ? `Done: ${counted(ran, what.replace(/^steps/, "step"), what)} run.` : "Every step has its result already.");
-    return !task.stopped;
+    if (!task.stopped && this.#session.phase !== "ready") this.#end("The engine has stopped. When it runs again, run all once more.");
+    else this.#end(task.stopped ? "Stopped. Run all goes on from here." : ran ? `Done: ${counted(ran, what.replace(/^steps/, "step"), what)} run.` : "Every step has its result already.");
+    return !task.stopped && this.#session.phase === "ready";
+  }
+
+  /** @param {SessionStep} step one that failed, or was stopped by its own button */
+  #broken({ number }) {
+    return this.#session.phase === "ready"
+      ? `Step ${number} did not come to its end: the reason stands there. Run all goes on from there.`
+      : `The engine stopped at step ${number}. When it runs again, run all once more.`;
   }
 
   /** @param {object} task @param {number} at @param {number} of @param {string} text */
@@ -81,6 +91,7 @@ export class RunAll extends HTMLElement {
   /** @param {string} text */
   #end(text) {
     this.#task = null;
+    if (document.activeElement === this.#stop) this.#button.focus({ preventScroll: true });
     this.#bar.hidden = this.#stop.hidden = true;
     setText(this.#text, text);
     announce(text);
