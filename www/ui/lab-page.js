@@ -78,8 +78,17 @@ export async function startLab({ page, preset, numbers, steps, exercises = {}, r
   ready?.(session);
 
   // the steps have grown since the browser went to the link's target
-  if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  target()?.scrollIntoView({ behavior: "instant" });
   document.body.dataset.ready = "";
+}
+
+/** What the address points at; one that is not an address any more points at nothing. */
+function target() {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null;
+  }
 }
 
 /** Calls at most once in a while. @param {number} milliseconds @param {() => void} work */
@@ -94,6 +103,9 @@ function debounced(milliseconds, work) {
 /** Parts and steps as links. @param {HTMLElement} nav */
 function contents(nav) {
   const title = (/** @type {Element} */ element) => element.querySelector("h2, h3")?.textContent ?? "";
+  // an exercise is named by its own heading, and its steps have numbers
+  const steps = (/** @type {Element} */ element) => [...element.querySelectorAll("lab-step .step-number")].map((number) => number.textContent);
+  const within = (/** @type {Element} */ element) => (steps(element).length ? ` (step${steps(element).length > 1 ? "s" : ""} ${steps(element).join(", ")})` : "");
   const parts = [...document.querySelectorAll("section.part")].map((section) =>
     h(
       "li",
@@ -102,7 +114,7 @@ function contents(nav) {
       h(
         "ol",
         {},
-        [...section.querySelectorAll(":scope > lab-step, :scope > lab-exercise")].map((step) => h("li", {}, h("a", { href: `#${step.id}` }, title(step)))),
+        [...section.querySelectorAll(":scope > lab-step, :scope > lab-exercise")].map((step) => h("li", {}, h("a", { href: `#${step.id}` }, title(step)), within(step))),
       ),
     ),
   );
