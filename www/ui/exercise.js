@@ -45,7 +45,7 @@ export class LabExercise extends HTMLElement {
     this.setAttribute("aria-labelledby", heading.id);
     const form = h(
       "form",
-      { class: "answer", novalidate: true, "aria-label": "Your answer" },
+      { class: "answer", novalidate: true, "aria-label": `Your answer to ${heading.textContent}` },
       h("h4", {}, "Your answer"),
       this.#answers.wide,
       this.#answers.panel,
