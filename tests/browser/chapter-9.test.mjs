@@ -67,7 +67,7 @@ test("run all: every cell of the notebook with its own settings, on the CPU", CP
   const steering = await result(page, "steering");
   assert.match(steering, /output\[0\]\n {2}→ 'I'\nmodel\.to_string\('I'\)\n {2}→ TypeError/);
   for (const seed of ["Seed 42", "Seed 43", "Seed 44", "Greedy"]) assert.ok(steering.includes(seed), seed);
-  assert.match(await text(page, "#steering [data-part=conclusion]"), /45 % of a usual row/);
+  assert.match(await text(page, "#steering [data-part=conclusion]"), /45 % of a usual vector/);
   assert.match(await printed(page, "neuronpedia"), /no page\. The notebook would print https:\/\/www\.neuronpedia\.org\/gpt2-small\/8-res-jb\/202/);
   assert.equal(await page.locator("#neuronpedia [data-part=neuronpedia] a").count(), 0);
   assert.equal(await page.locator("#steering .version-text").count(), 12);

@@ -155,9 +155,9 @@ export class DataTable extends HTMLElement {
       };
       fill(
         this.#pager,
-        h("button", { type: "button", name: "page-back", on: { click: turn(-1) } }, "Back"),
+        h("button", { type: "button", name: "page-back", on: { click: turn(-1) } }, "Previous"),
         h("span"),
-        h("button", { type: "button", name: "page-on", on: { click: turn(1) } }, "On"),
+        h("button", { type: "button", name: "page-on", on: { click: turn(1) } }, "Next"),
       );
     }
     const [back, where, on] = this.#pager.children;

@@ -12,7 +12,7 @@ function describe(file) {
 }
 
 /** The files themselves. @param {unknown} value of such a setting @returns {File[]} */
-export const filesOf = (value) => (Array.isArray(value) ? value.map(({ file }) => file) : []);
+export const filesOf = (value) => (Array.isArray(value) ? value.map((chosen) => chosen?.file).filter((file) => file instanceof File) : []);
 
 /** @param {import("./fields.js").Field} field @param {import("./fields.js").Shared} shared @returns {import("./fields.js").Control} */
 export function filesInput(field, { attributes, frame }) {

@@ -35,10 +35,11 @@ export const norm = (x) => (Math.abs(x) >= 1000 ? count(Math.round(x)) : String(
 /** "is" or "are". @param {number} n */
 export const is = (n) => (n === 1 ? "is" : "are");
 
-/** A share as a percentage. @param {number} share */
+/** A share as a percentage; one that can be below 0, such as an explained variance, has a minus. @param {number} share */
 export function percent(share) {
   const value = share * 100;
-  return `${value > 0 && value < 0.1 ? "< 0.1" : value.toFixed((value > 0 && value < 10) || (value > 99 && value < 100) ? 1 : 0)} %`;
+  const text = value > 0 && value < 0.1 ? "< 0.1" : value.toFixed((value > 0 && value < 10) || (value > 99 && value < 100) ? 1 : 0);
+  return `${text.replace(/^-(?=0$)/, "").replace("-", "−")} %`;
 }
 
 /** A setting's value without rounding noise: 0.0005, 1e-7. @param {number} x */

@@ -25,7 +25,6 @@ export const GLOSSARY = new Map([
     "feature",
     "One of the autoencoder's directions, with the activation that says how much of it a vector contains. It is learned, and need not coincide with any neuron of the model.",
   ],
-  ["superposition", "Storing more features than there are dimensions, along directions that are not at right angles. It works as long as few of them are present at once."],
   ["interference", "What features do to one another because their directions are not at right angles: one that is present makes others seem a little present too."],
   ["pca-bound", "The loss of the best linear map through so few dimensions: principal component analysis keeps the directions of largest variance and predicts the mean of the rest."],
   ["dimensionality", "‖W_i‖² / Σ_j (Ŵ_i · W_j)², by Elhage et al.: a feature's squared length over all that lies along its direction, its own and the other features'."],
@@ -48,7 +47,6 @@ export const GLOSSARY = new Map([
   ["sparsity", "The share of activations that are exactly 0. Its other side is L0, the mean number of features above 0 on a row."],
   ["mse", "Mean squared error: the square of what is missing, averaged over all numbers. It grows with the square of the vectors' length, so it means nothing without it."],
   ["steering", "Changing what a model writes by adding a vector to its activations while it runs. The weights stay as they are."],
-  ["auroc", "The share of pairs, one of each kind, in which the right one has the larger value. 100 % tells the kinds apart without a mistake, 50 % is guessing."],
   ["rank-correlation", "Spearman's: the correlation of the places in two orders. 1 is the same order, −1 the opposite one, 0 none. With few pairs it strays far from 0 by chance."],
   ["bias", "The constant vector b_dec that the decoder adds whatever the features are. It tends towards the mean of the data."],
   ["tied", "One set of directions serves both ways: what a feature answers to and what it adds are the same direction. Half as many numbers to learn."],
@@ -65,4 +63,5 @@ export const GLOSSARY = new Map([
   ["kl", "Kullback–Leibler divergence: how far the changed model's probabilities are from its own, whatever the text goes on with. 0 only where they are the same."],
   ["ablation", "Replacing a vector by one that knows nothing: zeros, or the mean over all rows. It shows how much the model depends on it, and so what there is to lose."],
   ["expansion", "How many features an autoencoder has for each dimension of the vectors it reads: 4 at a width of 96 is 384 features."],
+  ["auroc", "Area under the ROC curve: of all pairs of one text with the concept and one without, the share in which the first has the larger activation, ties counting half. 1, or 100 %, tells them apart always, 0.5 is chance."],
 ]);

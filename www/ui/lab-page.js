@@ -75,8 +75,17 @@ export async function startLab({ page, preset, numbers, steps, exercises = {}, r
   ready?.(session);
 
   // the steps have grown since the browser went to the link's target
-  document.querySelector(":target")?.scrollIntoView();
+  target()?.scrollIntoView({ behavior: "instant" });
   document.body.dataset.ready = "";
+}
+
+/** What the address points at; one that is not an address any more points at nothing. */
+function target() {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null;
+  }
 }
 
 /** Calls once nothing has asked for it for a while. @param {number} milliseconds @param {() => void} work */
@@ -91,6 +100,9 @@ function debounced(milliseconds, work) {
 /** Parts and steps as links. @param {HTMLElement} nav */
 function contents(nav) {
   const title = (/** @type {Element} */ element) => element.querySelector("h2, h3")?.textContent ?? "";
+  // an exercise is named by its own heading, and its steps have numbers
+  const steps = (/** @type {Element} */ element) => [...element.querySelectorAll("lab-step .step-number")].map((number) => number.textContent);
+  const within = (/** @type {Element} */ element) => (steps(element).length ? ` (step${steps(element).length > 1 ? "s" : ""} ${steps(element).join(", ")})` : "");
   const parts = [...document.querySelectorAll("section.part")].map((section) =>
     h(
       "li",
@@ -99,7 +111,7 @@ function contents(nav) {
       h(
         "ol",
         {},
-        [...section.querySelectorAll(":scope > lab-step, :scope > lab-exercise")].map((step) => h("li", {}, h("a", { href: `#${step.id}` }, title(step)))),
+        [...section.querySelectorAll(":scope > lab-step, :scope > lab-exercise")].map((step) => h("li", {}, h("a", { href: `#${step.id}` }, title(step)), within(step))),
       ),
     ),
   );

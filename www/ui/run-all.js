@@ -32,9 +32,9 @@ export class RunAll extends HTMLElement {
     this.#refresh();
   }
 
-  /** Runs every step of the page that has no result, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
+  /** Runs every step of the page that has no result, one that was stopped, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
   runAll() {
-    return this.#run("", (step) => !step.manual && (this.#session.usable(step.number) === null || step.stale));
+    return this.#run("", (step) => !step.manual && (this.#session.usable(step.number)?.stopped !== null || step.stale));
   }
 
   /**
@@ -70,7 +70,7 @@ export class RunAll extends HTMLElement {
     const next = () => steps().find((step) => !task.ran.has(step) && (wanted(step) || (task.stale && outOfDate(step))));
     let ran = 0;
     for (let step = next(); step && !task.stopped.signal.aborted; step = next()) {
-      if (this.#session.phase !== "ready") return this.#end(task, "Stopped: the engine is not running.");
+      if (this.#session.phase !== "ready") return this.#end(task, "The engine has stopped. When it runs again, run all once more.");
       const busy = steps().find(({ running }) => running);
       if (busy) {
         this.#show(task, step, `Step ${busy.number} is running already; the others follow when it has ended.`);
@@ -83,12 +83,19 @@ export class RunAll extends HTMLElement {
       const done = await step.start();
       task.step = null;
       if (done) ran += 1;
-      else if (task.stopped.signal.aborted) return this.#end(task, `Stopped at step ${step.number}.`);
+      else if (task.stopped.signal.aborted) return this.#end(task, `Stopped at step ${step.number}. Run all goes on from there.`);
       else if (task.anew) task.ran.delete(step);
-      else return this.#end(task, `Step ${step.number} did not come to its end; what it says stands there.`);
+      else return this.#end(task, this.#broken(step));
     }
-    if (task.stopped.signal.aborted) return this.#end(task, "Stopped.");
+    if (task.stopped.signal.aborted) return this.#end(task, "Stopped. Run all goes on from here.");
     return this.#end(task, ran ? `Done: ${counted(ran, "step")} run${again}.` : "Every step has its result already.", true);
+  }
+
+  /** @param {SessionStep} step one that failed, or was stopped by its own button */
+  #broken({ number }) {
+    return this.#session.phase === "ready"
+      ? `Step ${number} did not come to its end: the reason stands there. Run all goes on from there.`
+      : `The engine stopped at step ${number}. When it runs again, run all once more.`;
   }
 
   /** @param {Task} task @param {SessionStep} step @param {string} text */

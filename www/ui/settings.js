@@ -20,6 +20,7 @@ export class Settings {
   /** @type {Map<string, {field: Field, control: Control}>} */ #controls = new Map();
   /** @type {Field[]} */ #fields = [];
   /** @type {Map<string, any>} what the visitor has set, also of settings that are not on show now */ #set = new Map();
+  /** those of `#set` that an earlier visit left and that no input has held yet @type {Set<string>} */ #restored = new Set();
   #prefix;
   #changed;
 
@@ -46,7 +47,9 @@ export class Settings {
 
   /** Takes what `kept` gave in an earlier visit; to be called before the first declaration. @param {unknown} kept */
   restore(kept) {
-    if (typeof kept === "object" && kept !== null) this.#set = new Map(Object.entries(kept));
+    if (typeof kept !== "object" || kept === null) return;
+    this.#set = new Map(Object.entries(kept));
+    this.#restored = new Set(this.#set.keys());
   }
 
   /** Sets everything back. */
@@ -84,6 +87,8 @@ export class Settings {
       const made = was && same(was.field, field) ? was.control : this.#make(field);
       this.#controls.set(field.name, { field, control: made });
       if (made !== was?.control) made.write(this.#start(field));
+      // what the visitor types may be wrong for a while; what was kept was right then, and is of no use where it is not any more
+      if (this.#restored.delete(memory(field)) && made.read().error !== null) made.write(field.value);
       if (field.wide) wide.push(made.element);
       else if (!field.advanced) plain.append(made.element);
       else {

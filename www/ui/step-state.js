@@ -92,8 +92,9 @@ export function notice(state, step, result, problemElements) {
       ];
     case "running":
     case "paused":
-    case "done":
       return [];
+    case "done":
+      return missing.length ? [h("p", { class: "hint" }, `To run again, it needs the result of ${titles}.`), needed(step)] : [];
     case "stale": {
       if (step.waitingFor !== null) return [h("p", {}, `Step ${step.waitingFor} is running first; below is the result from before.`)];
       if (missing.length || session.outdated(number))

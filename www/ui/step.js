@@ -237,7 +237,7 @@ export class LabStep extends HTMLElement {
       this.#end();
       this.#rendered = null;
       if (isCancelled(error)) this.stoppedEmpty = true;
-      else this.problem = problem(error);
+      else this.problem = problem(session.lab === lab ? error : engineLost(error));
       announce(this.problem ? `${what} failed: ${this.problem.message}` : `${what} was stopped`);
       session.changed();
       return false;
@@ -300,4 +300,11 @@ export class LabStep extends HTMLElement {
     setText(this.#frame.provenance, result ? this.#definition.provenance(result.value, result.values) : "");
   }
 }
+
+/** What befell a step whose engine was restarted meanwhile; an engine that broke has said so itself. @param {unknown} error */
+function engineLost(error) {
+  const closed = error instanceof Error && /** @type {{code?: string}} */ (error).code === "LAB-CLOSED";
+  return closed ? new PageError("LAB-ENGINE-STOPPED", "The engine was restarted while this step was running.", "Run the step again when the model is loaded.") : error;
+}
+
 customElements.define("lab-step", LabStep);

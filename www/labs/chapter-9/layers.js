@@ -12,6 +12,7 @@ import { bytes, counted, decimals, exact, number, percent, rough } from "../../u
 import { convertL1 } from "../../engine/units.js";
 import { CODE_TEXTS, PROSE_TEXTS } from "../texts/chapter9.js";
 import { compareLayers, compareLoaded, concludeLayers, LAYER_PAIR, layerHook } from "../work/layer-pair.js";
+import { EXPLAINED_VARIANCES } from "../work/reconstruction.js";
 import { printedBox } from "../shared/printed.js";
 import { SEED, seedField } from "./setup.js";
 import * as snippets from "./snippets-exercises.js";
@@ -52,6 +53,9 @@ const sources = (session) =>
         },
       ]
     : [];
+
+/** What the page's explained variance is called. @param {Session} session */
+const evName = (session) => EXPLAINED_VARIANCES.find(({ key }) => key === conventionsOf(session).values.ev)?.name ?? "";
 
 /** @param {Session} session @param {LayerResult} result @returns {Figures} */
 const figuresOf = (session, { all, withoutPosition0 }) => (conventionsOf(session).values.skipPosition0 ? (withoutPosition0 ?? all) : all);
@@ -169,7 +173,7 @@ export function layers(step) {
         seven === undefined ? "" : `Nearest to block ${b.layer}'s #${NUMBER} in block ${a.layer}: #${seven} (cosine ${matching.cosines[NUMBER].toFixed(3)})`,
       ]);
       table.show(figureTable());
-      figure.show({ name: "two-layers", caption: `The two autoencoders, ${conventionsOf(session).values.skipPosition0 ? "position 0 left out" : "all positions"}`, body: [table], table: figureTable });
+      figure.show({ name: "two-layers", caption: `The two autoencoders, ${conventionsOf(session).values.skipPosition0 ? "position 0 left out" : "all positions"}; explained variance: ${evName(session)}`, body: [table], table: figureTable });
       plot.show({ name: "decoder-matches", caption: "How near is the nearest feature of the other layer?", xLabel: "largest cosine of decoder rows", yLabel: "features", edges: matching.histogram.edges, values: matching.histogram.counts });
       matches.show(matchTable());
       matchFigure.show({ name: "decoder-match-table", caption: "Matched by the decoder's direction", body: [matches], table: matchTable });
@@ -220,7 +224,7 @@ export function layersExercise(session) {
           kind: "choice",
           wide: true,
           value: "",
-          hint: `equal: within ${percent(CLOSE)}`,
+          hint: `about equally: no more than ${counted(100 * CLOSE, "percentage point")} apart`,
           options: [
             { value: "", label: "choose" },
             { value: "a", label: a ? `the one before block ${a.layer}` : "the first" },
@@ -235,12 +239,13 @@ export function layersExercise(session) {
       if (!pair) return { right: null, message: `Run step ${STEPS.layers} first: the answers are judged by its figures.` };
       if ([same, match, variance].includes("")) return { right: null, message: "Answer all three questions." };
       const { a, b, matching } = pair;
-      const ev = (/** @type {LayerResult} */ r) => (r.withoutPosition0 ?? r.all).evPerDimension ?? 0;
+      // by the formula that the table above goes by
+      const ev = (/** @type {LayerResult} */ r) => (r.withoutPosition0 ?? r.all)[conventionsOf(session).values.ev] ?? 0;
       const measured = Math.abs(ev(a) - ev(b)) <= CLOSE ? "equal" : ev(a) > ev(b) ? "a" : "b";
       const wrong = [
         same === "same" ? `Features with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the nearest ones ${matching.mean.toFixed(2)}: a number is only a place in a list that training filled by chance.` : "",
         match === "number" ? "Numbers are drawn by the seed, not by meaning." : match === "strength" ? "How large activations are depends on the length of the vectors, which grows from layer to layer: it does not say what a feature is about." : "",
-        variance !== measured ? `Explained variance per dimension is ${percent(ev(a))} before block ${a.layer} and ${percent(ev(b))} before block ${b.layer}.` : "",
+        variance !== measured ? `Explained variance (${evName(session)}, position 0 left out) is ${percent(ev(a))} before block ${a.layer} and ${percent(ev(b))} before block ${b.layer}.` : "",
       ].filter(Boolean);
       return wrong.length
         ? { right: false, message: wrong.join(" ") }

@@ -6,7 +6,7 @@ import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { fill, h, make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
-import { rough, visible } from "../../ui/format.js";
+import { counted, rough, visible } from "../../ui/format.js";
 import { mostActiveBoth, PER_TOKEN, topPerToken } from "../work/per-token.js";
 import { concludeProfile, positionProfile } from "../work/position-feature.js";
 import { printedBox } from "../shared/printed.js";
@@ -108,8 +108,12 @@ export function topFeatures(step) {
       const common = [...everywhere].sort((a, b) => b[1] - a[1])[0];
       if (!often || !common) return "No feature is active on this text.";
       return (
-        `${leads.size} different features lead at ${rows.length} positions${often[1] > 1 ? `; #${often[0]} leads at ${often[1]}` : ""}. ` +
-        (common[1] > rows.length / 3 ? `#${common[0]} is among the strongest at ${common[1]} of them: what is strong nearly everywhere says little about any one token.` : "None is among the strongest at more than a third of them: each is choosy on this text.")
+        `${counted(leads.size, "feature")} ${leads.size === 1 ? "leads" : "take turns in leading"} at ${counted(rows.length, "position")}${leads.size > 1 && often[1] > 1 ? `; #${often[0]} leads at ${often[1]}` : ""}. ` +
+        (rows.length < 4
+          ? "So short a text does not show which features come back."
+          : common[1] > rows.length / 3
+            ? `#${common[0]} is among the strongest at ${common[1]} of them: what is strong on so many tokens says little about any one of them.`
+            : "None is among the strongest at more than a third of them: each is choosy on this text.")
       );
     },
     provenance: (value) => provenance(session, value.extracted, value.extracted.values),

@@ -49,10 +49,11 @@ export function tokens(step) {
       strip.show({ label: "Tokens of the text", tokens: value.tokens, raw: value.raw, ids: value.ids, showRaw: conventionsOf(session).values.tokens === "raw" });
     },
     conclusion({ ids, text, tokens }) {
-      const { bos } = session.config;
+      const { bos, nCtx } = session.config;
       const first = ids[0] === bos ? `The first is ${visible(tokens[0])}, which was put in front. ` : "";
       const words = text.split(/\s+/).filter(Boolean).length;
-      return `${first}${counted(words, "word")} became ${counted(ids.length - (first ? 1 : 0), "token")}; a word that the model's list does not hold comes in pieces.`;
+      const long = ids.length > nCtx ? ` The model reads at most ${counted(nCtx, "token")} at once: the next steps need a shorter text.` : "";
+      return `${first}${counted(words, "word")} became ${counted(ids.length - (first ? 1 : 0), "token")}: a word that the model's list does not hold comes in pieces, and a sign such as a full stop is a token of its own.${long}`;
     },
     provenance: (_value, values) => `${session.model?.name ?? "tiny"} · ${values.prependBos ? "BOS" : "no BOS"}`,
     code: (values) => ({ javascript: snippets.tokensJs(values), python: snippets.tokensPy(values) }),

@@ -5,6 +5,7 @@ import "../../ui/data-table.js";
 import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
 import { fill, h, make } from "../../ui/dom.js";
+import { PageError } from "../../ui/errors.js";
 import { LabFigure } from "../../ui/figure.js";
 import { inline } from "../../ui/format.js";
 import { TEST_TEXTS } from "../texts/chapter9.js";
@@ -50,7 +51,8 @@ export function texts(step) {
     };
     return [
       h("h4", {}, title),
-      h("div", { class: "side-by-side" }, box(`The notebook's bars: ${BARS.perUnit} characters for each unit, without a bound`, notebook), box(`Scaled: ${BARS.width} characters for the largest`, scaled)),
+      box(`The notebook's bars: ${BARS.perUnit} characters for each unit, without a bound`, notebook),
+      box(`Scaled: ${BARS.width} characters for the largest`, scaled),
     ];
   }
 
@@ -89,6 +91,7 @@ export function texts(step) {
       const { feature } = values;
       session.selectFeature(feature);
       const options = { ...site(values, loaded), texts: linesOf(values.texts) };
+      if (!options.texts.length) throw new PageError("LAB-BAD-SETTING", "There is no text.", "Write one, or reset the setting.");
       const bench = { lab, model, signal, progress };
       const tested = { feature, rows: await featureOnTexts(bench, loaded.sae, { ...options, feature }) };
       const other = /** @type {Strongest | undefined} */ (session.usable(STEPS["most-active"])?.value)?.all?.feature;

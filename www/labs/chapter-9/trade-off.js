@@ -28,9 +28,6 @@ import { asLines, conventionsOf, linesOf, loadedOf, provenance, READING, site, S
 /** @typedef {{hook: string, name: string, measured: Measured[], levels: LevelPoint[], levelText: string}} Value */
 /** @typedef {{x: (number | null)[], y: (number | null)[], correlation: number | null, chance: number, n: number}} Relation */
 
-/** A share in a sentence, which may be below 0. @param {number} x */
-const share = (x) => percent(x).replace("-", "−");
-
 /** Active features and explained variance by the page's switches, and their rank correlation. @param {Session} session @param {Value} value @returns {Relation} */
 function relation(session, { measured }) {
   const { ev, skipPosition0 } = conventionsOf(session).values;
@@ -184,10 +181,10 @@ export function tradeOffExercise(session) {
       const kept = Math.abs(gain) < 0.01 ? "none" : gain > 0 ? "more" : "less";
       const wrong = [
         across !== measured ? `Over the texts the rank correlation is ${decimals(2)(r)}; with ${n} texts anything within ±${chance.toFixed(2)} is what chance gives.` : "",
-        within !== kept ? `Keeping ${rough(first?.l0 ?? 0)} features explains ${share(first?.ev ?? 0)}, keeping ${rough(last?.l0 ?? 0)} explains ${share(last?.ev ?? 0)}.` : "",
+        within !== kept ? `Keeping ${rough(first?.l0 ?? 0)} at a position explains ${percent(first?.ev ?? 0)}, keeping ${rough(last?.l0 ?? 0)} explains ${percent(last?.ev ?? 0)}.` : "",
         why === "across" ? "Over texts two things change at once: how many features are active, and how hard the text is. Only within one text all else is equal." : "",
       ].filter(Boolean);
-      return wrong.length ? { right: false, message: wrong.join(" ") } : { right: true, message: `Over texts the rank correlation is ${decimals(2)(r)} (chance: ±${chance.toFixed(2)}); within one text, ${share(first?.ev ?? 0)} rises to ${share(last?.ev ?? 0)} as more features are kept.` };
+      return wrong.length ? { right: false, message: wrong.join(" ") } : { right: true, message: `Over texts the rank correlation is ${decimals(2)(r)} (chance: ±${chance.toFixed(2)}); within one text, ${percent(first?.ev ?? 0)} rises to ${percent(last?.ev ?? 0)} as more features are kept.` };
     },
     solve() {
       session.steps.get(STEPS["trade-off"])?.settings.reset();

@@ -1,6 +1,7 @@
 // @ts-check
 // Chapter 9, cell 11: the largest activation of one feature on several texts, as bars.
 
+import { visible } from "../../ui/format.js";
 import { TEST_TEXTS } from "../texts/chapter9.js";
 import { fixed, using, watch } from "./bench.js";
 import { CHAPTER9_SITE } from "./extract.js";
@@ -59,11 +60,19 @@ export function concludeBars({ feature, rows }) {
   const atZero = rows.every((r) => r.all.position === 0);
   if (Math.max(...all) === 0) return `Feature #${feature} is active on none of these texts: take one that is, or add texts.`;
   const first =
-    atZero && spread < 1e-3 * Math.max(...all)
+    rows.length > 1 && atZero && spread < 1e-3 * Math.max(...all)
       ? `All ${rows.length} bars are equal (${all[0].toFixed(2)}), because each is of position 0, which no text changes: the feature tells nothing about these texts.`
-      : `The activations run from ${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}.`;
+      : rows.length > 1
+        ? `The activations run from ${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}.`
+        : `The activation is ${all[0].toFixed(2)}.`;
   const active = rest.filter((x) => x > 0).length;
   if (active === 0) return `${first} After position 0 it is active on none of them: choose the strongest feature of a later position.`;
-  const best = rows[rest.indexOf(Math.max(...rest))];
-  return `${first} Without position 0 it is active on ${active} of ${rows.length}, most on “${best.text}” (${Math.max(...rest).toFixed(2)}).`;
+  const most = Math.max(...rest);
+  const best = rows.filter((_, i) => rest[i] > (1 - 1e-3) * most);
+  const places = new Set(best.map(({ withoutPosition0: peak }) => `“${visible(peak?.token ?? "")}” at position ${peak?.position}`));
+  const strongest =
+    best.length === 1
+      ? `most on “${best[0].text}” (${most.toFixed(2)})`
+      : `and equally strong on ${best.length} (${most.toFixed(2)})${places.size === 1 ? `, each time on ${[...places][0]}: what these texts share is that token, not what they are about` : ""}`;
+  return `${first} Without position 0 it is active on ${active} of ${rows.length}, ${strongest}.`;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Chapter 9, cells 13 and 14: generation with a feature's direction added at every position, beside the plain one.
 
-import { exact } from "../../ui/format.js";
+import { exact, visible } from "../../ui/format.js";
 import { STEERING_PROMPT } from "../texts/chapter9.js";
 import { fixed } from "./bench.js";
 import { CHAPTER9_SITE } from "./extract.js";
@@ -134,10 +134,10 @@ const best = (list, k) => largest(list, k).map(({ index }) => index);
 /** @param {{samples: Samples, next: NextTokens, feature: number, strength: number}} result */
 export function concludeSteering({ samples: { greedy, norms }, next, feature, strength }) {
   const share = norms.added / norms.residual;
-  const size = `Strength ${exact(strength)} adds a vector of length ${norms.added.toFixed(1)}, ${(100 * share).toFixed(0)} % of a usual row (${norms.residual.toFixed(1)})`;
-  if (next.kl < 1e-3) return `${size}: too little to change what comes next. Try ${exact(Math.round((strength * 2) / share))} (twice a row's length), or the feature's largest activation.`;
+  const size = `Strength ${exact(strength)} adds a vector of length ${norms.added.toFixed(1)}, ${(100 * share).toFixed(0)} % of a usual vector (${norms.residual.toFixed(1)})`;
+  if (next.kl < 1e-3) return `${size}: too little to change what comes next. Try ${exact(Math.round((strength * 2) / share))} (twice a usual vector's length), or the feature's largest activation.`;
   const top = next.shifts[0];
-  const moved = `feature #${feature} moves “${top.token}” from ${(100 * top.plain).toFixed(1)} % to ${(100 * top.steered).toFixed(1)} %`;
+  const moved = `feature #${feature} moves “${visible(top.token)}” from ${(100 * top.plain).toFixed(1)} % to ${(100 * top.steered).toFixed(1)} %`;
   const same = greedy.plain === greedy.steered;
   if (same) return `${size}; ${moved}, but the greedy continuation stays the same. Raise the strength to see a difference in the text.`;
   return `${size}; ${moved}, and the greedy continuation changes.${next.kl > 5 ? " So strong a push breaks the text rather than turning it: try less." : ""}`;

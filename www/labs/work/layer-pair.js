@@ -120,17 +120,17 @@ export async function matchDecoders(bench, a, b) {
 /** @param {LayerPair} result */
 export function concludeLayers({ a, b, matching }) {
   const figures = (/** @type {LayerResult} */ r) => r.withoutPosition0 ?? r.all;
-  const ev = (/** @type {LayerResult} */ r) => (100 * Math.max(0, figures(r).evPerDimension ?? 0)).toFixed(1);
+  const ev = (/** @type {LayerResult} */ r) => decimals(1)(100 * (figures(r).evPerDimension ?? 0));
   const [x, y] = [figures(a), figures(b)];
-  const sparsity = Math.abs(x.l0 - y.l0) < 0.1 * Math.max(x.l0, y.l0) ? "are about equally sparse" : `differ in sparsity (${x.l0.toFixed(1)} active features a row against ${y.l0.toFixed(1)})`;
+  const sparsity = Math.abs(x.l0 - y.l0) < 0.1 * Math.max(x.l0, y.l0) ? "are about equally sparse" : `differ in sparsity (${x.l0.toFixed(1)} active features a position against ${y.l0.toFixed(1)})`;
   const said = [
-    `With the same settings, blocks ${a.layer} and ${b.layer} ${sparsity}; ${ev(a)} % and ${ev(b)} % of the variance after position 0 are explained.`,
+    `With the same settings, blocks ${a.layer} and ${b.layer} ${sparsity}; ${ev(a)} % and ${ev(b)} % of the variance per dimension is explained, both ${a.withoutPosition0 && b.withoutPosition0 ? "with position 0 left out" : "over all positions"}.`,
     Math.abs(matching.sameNumber) > 0.5
       ? `Features with the same number have a mean cosine of ${matching.sameNumber.toFixed(2)}: they are one SAE, or have started from the same weights and hardly left them, so this says nothing about the layers.`
-      : `Feature numbers cannot be compared: those with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the best match of each ${matching.mean.toFixed(2)}${matching.mean < 1.1 * matching.chance ? `, no more than random directions have (about ${matching.chance.toFixed(2)})` : ""}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.`,
+      : `Feature numbers cannot be compared: those with the same number have a mean cosine of ${decimals(2)(matching.sameNumber)}, the best match of each ${matching.mean.toFixed(2)}${matching.mean < 1.1 * matching.chance ? `, about what the best of as many random directions has (${matching.chance.toFixed(2)})` : ""}, and ${(100 * matching.matched).toFixed(0)} % have one above 0.7.`,
   ];
   const ratio = Math.max(a.meanNorm, b.meanNorm) / Math.min(a.meanNorm, b.meanNorm);
-  if (ratio > 2 && !a.normalized) said.push(`The rows of one layer are ${ratio.toFixed(1)} times as long as the other's, so the same coefficient presses harder on the shorter ones: compare again with rows scaled to one mean length.`);
+  if (ratio > 2 && !a.normalized) said.push(`The vectors of one layer are ${ratio.toFixed(1)} times as long as the other's, so the same coefficient presses harder on the shorter ones: compare again with the vectors scaled to one mean length.`);
   if (Math.min(x.l0, y.l0) > 0.3 * a.dSae) said.push("Neither is sparse yet: raise the coefficient.");
   return said.join(" ");
 }

@@ -62,12 +62,19 @@ export function explainedVariances({ all, withoutPosition0 }) {
 /** @param {Reconstruction} result */
 export function concludeReconstruction({ all, withoutPosition0: rest }) {
   const percent = (/** @type {number | null | undefined} */ x) => (x === null || x === undefined ? "–" : `${(100 * x).toFixed(1)} %`);
-  const first = `The notebook's formula says ${percent(all.evGlobal)} of the variance are explained, with one mean per dimension it is ${percent(all.evPerDimension)}.`;
+  const first = `By the notebook's formula ${percent(all.evGlobal)} of the variance is explained, with one mean per dimension ${percent(all.evPerDimension)}.`;
   const inner = rest?.evPerDimension ?? null;
   if (inner === null) return `${first} Without position 0 there are too few rows to tell: write a longer text.`;
-  const gap = (all.evGlobal ?? 0) - inner;
-  const share = all.mse > 0 && rest ? (all.mse * all.rows - rest.mse * rest.rows) / (all.mse * all.rows) : 0;
-  return gap > 0.02
-    ? `${first} Position 0 makes that figure: without it, ${percent(inner)} are explained.`
-    : `${first} Without position 0 it is ${percent(inner)}${share > 0.5 ? `, though ${percent(share)} of all squared error is at position 0` : ""}: the figure holds on this text.`;
+  // the same formula with position 0 and without, so that nothing else differs
+  const gap = (all.evPerDimension ?? inner) - inner;
+  const second =
+    gap > 0.02
+      ? `Position 0 carries that figure: without it, ${percent(inner)} per dimension is left.`
+      : gap < -0.02
+        ? `Position 0 is explained worse than the rest: without it, the figure per dimension rises to ${percent(inner)}.`
+        : `Without position 0 the figure per dimension is ${percent(inner)}, nearly the same.`;
+  const places = rest ? all.rows - rest.rows : 0;
+  const share = all.mse > 0 && rest ? 1 - (rest.mse * rest.rows) / (all.mse * all.rows) : 0;
+  const error = share > (2 * places) / all.rows ? ` Of all squared error, ${percent(share)} is at position 0, ${places} of the ${all.rows} rows: the MSE of all rows is largely about it.` : "";
+  return `${first} ${second}${error}`;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Chapter 9, exercise 3: active features against reconstruction, over texts and for one text at several levels.
 
-import { decimals } from "../../ui/format.js";
+import { decimals, percent } from "../../ui/format.js";
 import { RECONSTRUCTION_TEXT, TRADE_OFF_TEXTS } from "../texts/chapter9.js";
 import { rankCorrelation } from "./auroc.js";
 import { fixed } from "./bench.js";
@@ -94,9 +94,9 @@ export function concludeTradeOff({ texts, levels }) {
     r === null
       ? "The texts do not differ enough to compare them."
       : Math.abs(r) < chance
-        ? `Over ${n} texts active features and explained variance have a rank correlation of ${decimals(2)(r)}, no more than chance gives (± ${chance.toFixed(2)}): some texts are simply harder.`
+        ? `Over ${n} texts active features and explained variance have a rank correlation of ${decimals(2)(r)}, no more than chance gives (±${chance.toFixed(2)}): some texts are simply harder.`
         : `Over ${n} texts the rank correlation of active features and explained variance is ${decimals(2)(r)}: ${r > 0 ? "where more are active, more is explained" : "texts that need more features are explained worse, as hard texts are"}.`;
   const [first, last] = [levels[0], levels[levels.length - 1]];
   if (first === undefined || last === undefined) return over;
-  return `${over} On one text, keeping ${first.k} of the features of each row explains ${(100 * first.ev).toFixed(0)} %, keeping all (${last.l0.toFixed(1)} on average) ${(100 * last.ev).toFixed(0)} %: that is the trade-off.`;
+  return `${over} On one text, keeping ${first.k === 1 ? "only the strongest feature" : `the ${first.k} strongest features`} of each position explains ${percent(first.ev)}${first.ev < 0 ? ", which is worse than the mean vector alone" : ""}; keeping all (${last.l0.toFixed(1)} on average) explains ${percent(last.ev)}: that is the trade-off.`;
 }
