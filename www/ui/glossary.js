@@ -33,6 +33,7 @@ export const GLOSSARY = new Map([
   ["l0", "How many features are above zero on a row, in the mean over rows. For a sparse code it is small beside the number of features."],
   ["monosemantic", "Having one meaning: a feature whose every activation, strong or weak, has one reason. The opposite, several unrelated reasons, is called polysemantic."],
   ["contrast", "A direction for steering, made from pairs of texts that differ in one respect: the mean of the activations on one side minus the mean on the other."],
+  ["superposition", "Storing more features than there are dimensions, along directions that are not at right angles. It works as long as few of them are present at once."],
   ["probe", "A linear classifier on activations, here logistic regression: the direction, and the threshold along it, that tell two kinds of texts apart best."],
   ["splitting", "Where a small dictionary has one feature for a concept, a larger one may have several for its varieties, each active in part of the cases."],
   ["decoder-row", "The vector that a feature adds to the reconstruction for each unit of its activation; its direction in the model."],
