@@ -288,7 +288,7 @@ test("cpu: conclusions follow from the numbers, at their ends too", { device: "c
   });
   const expectedWords = {
     silent: /active on none/, equal: /All 2 bars are equal \(7\.00\)/, weak: /too little .* Try 200/, inactive: /active on no token/, invisible: /no visible effect/, worse: /does not always mean less error/, alone: /choose two or more/,
-    sharp: /something that points its way/, none: /lower the threshold/, noFeature: /No feature is active/, first: /10\.0 times as large/, short: /too few rows/, flat: /do not differ enough/, dense: /not sparse.*try a coefficient of 0\.01/, sparse: /the penalty works/,
+    sharp: /something that points its way/, none: /lower the threshold/, noFeature: /No feature is active/, first: /10\.0 times as large/, short: /too few rows/, flat: /do not differ enough/, dense: /not sparse.*factors of ten, to 0\.01 first/, sparse: /the penalty works/,
   };
   for (const [name, words] of Object.entries(said)) {
     assert.match(words, expectedWords[name], `${name}: ${words}`);
