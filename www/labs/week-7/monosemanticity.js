@@ -4,7 +4,7 @@
 import "../../ui/data-table.js";
 import "../../ui/figure.js";
 import { DataTable } from "../../ui/data-table.js";
-import { h, make } from "../../ui/dom.js";
+import { make } from "../../ui/dom.js";
 import { LabFigure } from "../../ui/figure.js";
 import { count, decimals, visible } from "../../ui/format.js";
 import { printedBox } from "../shared/printed.js";

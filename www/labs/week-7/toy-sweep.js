@@ -8,7 +8,6 @@ import { CurvePlot } from "../../ui/curve-plot.js";
 import { make } from "../../ui/dom.js";
 import { percent } from "../../ui/format.js";
 import { PageError } from "../../ui/errors.js";
-import { STEPS } from "./steps.js";
 import { toySnippets } from "./snippets-toy.js";
 
 /** @typedef {import("../../engine/types.js").ToyInstance} Instance */
