@@ -189,6 +189,19 @@ test("links to a step arrive there, broken ones do no harm, solutions can be lef
   assert.equal(await page.locator(".solution, .solution-box").count(), 0);
   assert.ok(!(await page.isVisible("[data-part=teacher]")));
   assert.equal(await page.locator("lab-exercise button[name=check]").count(), 3);
-  assert.match(await text(page, ".contents"), /Exercise 2: compare two layers \(step 14\)/);
+  assert.match(await text(page, ".contents"), /12 Look the feature up Exercises .*Exercise 2: compare two layers \(step 14\)/);
+  quiet();
+});
+
+test("a dark page is printed in the colours of paper, and is dark again afterwards", { ...CPU, context: { ...CPU.context, colorScheme: "dark" } }, async ({ page, open, quiet }) => {
+  await opened({ page, open });
+  const ink = () => page.evaluate(() => getComputedStyle(document.body).color);
+  const dark = await ink();
+  await page.evaluate(() => {
+    window.printed = new Promise((done) => addEventListener("beforeprint", () => done(getComputedStyle(document.body).color)));
+  });
+  await page.pdf();
+  assert.equal(await page.evaluate(() => window.printed), "rgb(28, 32, 36)");
+  assert.equal(await ink(), dark);
   quiet();
 });

@@ -75,8 +75,24 @@ export async function startLab({ page, preset, numbers, steps, exercises = {}, r
   ready?.(session);
 
   // the steps have grown since the browser went to the link's target
-  target()?.scrollIntoView({ behavior: "instant" });
+  goToTarget(session);
   document.body.dataset.ready = "";
+}
+
+/** Goes where the address points, and again when the model has loaded, which makes the steps above shorter: unless the visitor has moved meanwhile. @param {Session} session */
+function goToTarget(session) {
+  const go = () => target()?.scrollIntoView({ behavior: "instant" });
+  go();
+  const over = new AbortController();
+  const { signal } = over;
+  for (const type of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(type, () => over.abort(), { signal, passive: true });
+  const look = () => {
+    if (session.phase === "opening") return;
+    go();
+    over.abort();
+  };
+  session.addEventListener("session", look, { signal });
+  look();
 }
 
 /** What the address points at; one that is not an address any more points at nothing. */
@@ -100,9 +116,11 @@ function debounced(milliseconds, work) {
 /** Parts and steps as links. @param {HTMLElement} nav */
 function contents(nav) {
   const title = (/** @type {Element} */ element) => element.querySelector("h2, h3")?.textContent ?? "";
-  // an exercise is named by its own heading, and its steps have numbers
-  const steps = (/** @type {Element} */ element) => [...element.querySelectorAll("lab-step .step-number")].map((number) => number.textContent);
-  const within = (/** @type {Element} */ element) => (steps(element).length ? ` (step${steps(element).length > 1 ? "s" : ""} ${steps(element).join(", ")})` : "");
+  // an exercise is named by its own heading, which has no number; its steps have one
+  const within = (/** @type {Element} */ element) => {
+    const steps = [...element.querySelectorAll(":scope > lab-step .step-number")].map((number) => number.textContent);
+    return steps.length ? ` (step${steps.length > 1 ? "s" : ""} ${steps.join(", ")})` : "";
+  };
   const parts = [...document.querySelectorAll("section.part")].map((section) =>
     h(
       "li",

@@ -27,6 +27,7 @@ export class PlotCanvas extends HTMLElement {
     for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
       matchMedia(query).addEventListener("change", redraw, { signal });
     document.addEventListener("themechange", redraw, { signal });
+    addEventListener("beforeprint", () => this.#draw(), { signal }); // with the colours of paper, and at once
     onPlotsChange(redraw, signal);
     this.#watchResolution(signal);
   }

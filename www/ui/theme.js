@@ -14,6 +14,9 @@ export function startTheme(select) {
   }
   apply(themes.includes(theme) ? theme : "auto");
   select.value = document.documentElement.dataset.theme ?? "auto";
+  // paper is white, whatever the screen is
+  addEventListener("beforeprint", () => apply("light"));
+  addEventListener("afterprint", () => apply(select.value));
   select.addEventListener("change", () => {
     apply(select.value);
     try {

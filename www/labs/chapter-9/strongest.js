@@ -214,7 +214,7 @@ export function mostActive(step) {
         const profile = profiles.find(({ feature }) => feature === found?.feature);
         words.textContent = i === 1 && found?.feature === panels[0].feature ? "The same feature: it does not owe its place to position 0." : profile ? concludeProfile(profile) : "";
         panels[i].feature = found?.feature;
-        button.hidden = !found;
+        button.hidden = !found || (i === 1 && found.feature === panels[0].feature);
         button.dataset.row = String(found?.feature);
         button.textContent = `Go on with #${found?.feature}`;
       });
@@ -231,7 +231,7 @@ export function mostActive(step) {
         const factor = rest ? all.activation / rest.activation : null;
         return `The notebook's winner, #${all.feature}, is a feature of ${kind === "bos" ? "the BOS token" : "position 0"}${factor ? `, ${rough(factor)} times as strong as anything after it` : ""}. It has this strength on every text, whatever the text says.${gone}`;
       }
-      if (kind === "start") return `The winner, #${all.feature}, answers to the beginning of some texts: it stands at position ${all.position}, and would win on many texts that begin so, whatever follows. A feature chosen further above may be more telling.${gone}`;
+      if (kind === "start") return `The winner, #${all.feature}, answers to the beginning of some texts: it stands at position ${all.position}, and would win on many texts that begin so, whatever follows. A feature chosen in step ${STEPS["top-features"]} may be more telling.${gone}`;
       return all.position === 0
         ? `The winner stands at position 0, but other places activate it too.${gone}`
         : `The winner stands at position ${all.position}, not at position 0, so both ways of asking give the same answer.${gone}`;

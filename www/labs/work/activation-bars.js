@@ -73,6 +73,6 @@ export function concludeBars({ feature, rows }) {
   const strongest =
     best.length === 1
       ? `most on “${best[0].text}” (${most.toFixed(2)})`
-      : `and equally strong on ${best.length} (${most.toFixed(2)})${places.size === 1 ? `, each time on ${[...places][0]}: what these texts share is that token, not what they are about` : ""}`;
+      : `${best.length === active ? "equally strong on each" : `equally strong on ${best.length}`} (${most.toFixed(2)})${places.size === 1 ? `, each time on ${[...places][0]}: what these texts share is that token, not what they are about` : ""}`;
   return `${first} Without position 0 it is active on ${active} of ${rows.length}, ${strongest}.`;
 }

@@ -75,6 +75,6 @@ export function concludeReconstruction({ all, withoutPosition0: rest }) {
         : `Without position 0 the figure per dimension is ${percent(inner)}, nearly the same.`;
   const places = rest ? all.rows - rest.rows : 0;
   const share = all.mse > 0 && rest ? 1 - (rest.mse * rest.rows) / (all.mse * all.rows) : 0;
-  const error = share > (2 * places) / all.rows ? ` Of all squared error, ${percent(share)} is at position 0, ${places} of the ${all.rows} rows: the MSE of all rows is largely about it.` : "";
+  const error = share > (2 * places) / all.rows ? ` Of all squared error, ${percent(share)} is at position 0, ${places} of the ${all.rows} rows.` : "";
   return `${first} ${second}${error}`;
 }
