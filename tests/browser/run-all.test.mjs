@@ -112,7 +112,7 @@ test("a step that the visitor started is waited for, and waiting can be stopped"
   assert.match(await says(page), /^Step 2 is running already/);
   await page.focus("[name=stop-all]");
   await page.keyboard.press("Enter");
-  assert.equal(await says(page), "Stopped.");
+  assert.equal(await says(page), "Stopped. Run all goes on from here.");
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "run-all", "the focus stays");
   assert.equal(await page.evaluate(() => window.step(2).running), true);
   await page.click("[name=run-all]");
@@ -122,6 +122,6 @@ test("a step that the visitor started is waited for, and waiting can be stopped"
     window.session.results.clear();
     void window.runs.runAll();
   });
-  assert.match(await says(page), /engine is not running/);
+  assert.match(await says(page), /engine has stopped/);
   quiet();
 });

@@ -34,7 +34,11 @@ export class RunAll extends HTMLElement {
 
   /** Runs every step of the page that has no result, one that was stopped, or one that is out of date. @returns {Promise<boolean>} whether all came to their end */
   runAll() {
-    return this.#run("", (step) => !step.manual && (this.#session.usable(step.number)?.stopped !== null || step.stale));
+    const done = (/** @type {SessionStep} */ step) => {
+      const result = this.#session.usable(step.number);
+      return result !== null && !result.stopped && !step.stale;
+    };
+    return this.#run("", (step) => !step.manual && !done(step));
   }
 
   /**
