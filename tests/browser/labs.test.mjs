@@ -62,7 +62,7 @@ test("every code cell of the four notebooks has its step", { noWebGPU: true }, a
 });
 
 /** Settings that make training short. */
-const SHORT = { epochs: 2, tokens: 4000 };
+const SHORT = { epochs: 2, tokens: 4000, heldOut: 0 };
 
 for (const page of PAGES) {
   test(`${page}: every step on WebGPU, by “run all”`, { timeout: 1_500_000, context: { viewport: { width: 1280, height: 900 } } }, async ({ page: browser, open, quiet, sameOrigin, note }) => {
@@ -79,6 +79,15 @@ for (const page of PAGES) {
           input.dispatchEvent(new Event("input", { bubbles: true }));
         }
     }, SHORT);
+    await browser.evaluate(() => {
+      const began = new Map();
+      globalThis.seconds = {};
+      const look = (/** @type {HTMLElement} */ step) => {
+        if (step.dataset.state === "running") began.set(step.id, performance.now());
+        else if (began.has(step.id)) globalThis.seconds[step.id] = (performance.now() - began.get(step.id)) / 1000;
+      };
+      for (const step of document.querySelectorAll("lab-step")) new MutationObserver(() => look(step)).observe(step, { attributes: true, attributeFilter: ["data-state"] });
+    });
     const start = performance.now();
     await browser.click("run-all button[name=run-all]");
     await browser.waitForSelector("run-all button[name=stop-all]:not([hidden])");
@@ -92,7 +101,8 @@ for (const page of PAGES) {
     }
     const empty = await browser.locator("lab-step[data-state=done] [data-part=conclusion]").evaluateAll((all) => all.filter((p) => !p.textContent?.trim()).map((p) => p.closest("lab-step")?.id));
     assert.deepEqual(empty, [], "steps that conclude nothing");
-    note(`${states.length} steps in ${Math.round((performance.now() - start) / 1000)} s`);
+    const slowest = Object.entries(await browser.evaluate(() => globalThis.seconds)).sort(([, a], [, b]) => b - a);
+    note(`${states.length} steps in ${Math.round((performance.now() - start) / 1000)} s, longest ${slowest.slice(0, 5).map(([id, seconds]) => `${id} ${seconds.toFixed(0)}`).join(", ")}`);
     quiet();
     sameOrigin();
   });
