@@ -54,7 +54,7 @@ export function sweepView(session, name) {
         { key: "active", label: out ? "active, no pos. 0" : "active", kind: "number" },
         { key: "dead", label: "dead", kind: "number", format: count },
         { key: "ev", label: "explained", kind: "number", format: decimals(3) },
-        { key: "evRest", label: "without pos. 0", kind: "number", format: decimals(3) },
+        { key: "evRest", label: "explained, no pos.\u00a00", kind: "number", format: decimals(3) },
         ...(rows.some(({ evHeldOut }) => evHeldOut !== null) ? [/** @type {const} */ ({ key: "held", label: "new prompts", kind: "number", format: decimals(3) })] : []),
       ],
       rows: rows.map((row) => {

@@ -129,8 +129,8 @@ export function concludeLayers(results) {
   const norms = results.map(({ meanNorm }) => meanNorm);
   const grows = Math.max(...norms) / Math.min(...norms);
   return (
-    `The numbers of active features a row (${active}) do not say how abstract the features are` +
-    (grows > 1.2 ? `, and are not even a fair comparison: the longest rows are ${rough(grows)} times as long as the shortest, so one coefficient weighs differently on each layer.` : ".")
+    `How many are active on a row (${active}) does not say how abstract they are` +
+    (grows > 1.2 ? `, and is no fair comparison: rows of one layer are ${rough(grows)} times as long as those of another, so one coefficient weighs differently on each.` : ".")
   );
 }
 
@@ -143,7 +143,7 @@ export function concludePrompts(rows) {
     if (strongest.size === 1) return `at layer ${layer} F${own[0].feature} is the strongest on all ${count(own.length)} prompts, so it tells none of them apart`;
     return strongest.size === own.length
       ? `at layer ${layer} each prompt has a strongest feature of its own`
-      : `at layer ${layer} ${count(strongest.size)} different features are strongest on ${count(own.length)} prompts`;
+      : `at layer ${layer} the ${count(own.length)} prompts share ${count(strongest.size)} strongest features`;
   });
   const said = [`${told.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
   const ends = new Set(rows.map(({ token }) => token));

@@ -104,7 +104,7 @@ export function concludeTraining({ history, final, distinctRows, dSae, l1, epoch
   said.push(`${rough(final.nActive)} of ${count(dSae)} features (${percent(share)}) are active on a row.`);
   if (share > 0.1) {
     said.push(
-      `That is not sparse: at a coefficient of ${exact(l1)} the penalty weighs ${percent(penalty)} of the reconstruction loss, so training hardly notices it; raise it by factors of ten.`,
+      `That is not sparse: at a coefficient of ${exact(l1)} the penalty is ${percent(penalty)} of the reconstruction loss${penalty < 0.1 ? ", so training hardly notices it" : ""}. Raise it by factors of ten.`,
     );
   }
   const { all, withoutPosition0: later, deadLatents } = quality;
