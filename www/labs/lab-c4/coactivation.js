@@ -152,7 +152,7 @@ export function coactivationStep(step) {
     conclusion(/** @type {Value} */ value) {
       const { found } = chosen(value);
       const limit = step.settings.values().matrixUpTo;
-      return concludeCorrelation(value.correlated) + (found.matrix || found.active < 2 ? "" : ` The picture shows only the features of these pairs: more than ${count(limit)} would be too many.`);
+      return concludeCorrelation({ ...value.correlated, all: found }) + (found.matrix || found.active < 2 ? "" : ` The picture shows only the features of these pairs: more than ${count(limit)} would be too many.`);
     },
     provenance: (/** @type {Value} */ { source, own }) => origin(session, { ...source, more: own ? `autoencoder of step ${STEPS.train}` : undefined }),
     code: (values) => ({ javascript: javascript.coactivation(values), python: python.coactivation(values) }),

@@ -67,7 +67,7 @@ export async function correlationExercise(bench, options) {
   }
 }
 
-/** @param {Correlated} correlated */
+/** `all` may be `withoutPosition0` itself, where position 0 is left out. @param {Correlated} correlated */
 export function concludeCorrelation({ all, withoutPosition0, distinctRows, dSae }) {
   const [best] = all.pairs;
   if (best === undefined) return "Fewer than two features are active often enough to correlate: lower the frequency limit, or train with a smaller coefficient.";
@@ -80,6 +80,7 @@ export function concludeCorrelation({ all, withoutPosition0, distinctRows, dSae 
       : `${count(all.active)} of ${count(dSae)} features are compared. ` +
         `The closest pair is F${best.a} and F${best.b}, with a correlation of ${decimals(3)(best.correlation)}; both are active on ${percent(best.together)} of the rows.`,
   ];
+  if (all === withoutPosition0) return said.join(" ");
   const [later] = withoutPosition0.pairs;
   const key = (/** @type {{a: number, b: number}} */ { a, b }) => `${a} ${b}`;
   const left = new Set(withoutPosition0.pairs.map(key));
