@@ -411,8 +411,8 @@ test("cpu: sentences under sweeps follow the numbers", { device: "cpu", shared: 
       own: work.concludePrompts([token("a b", 3, " b"), token("c d", 4, " d")]),
     };
   });
-  assert.match(said.same, /^All three coefficients leave L0 between 99 and 101 of 384: no visible effect\. At 0\.01 the penalty is only 6\.7 % of the reconstruction loss; .* λ = 0\.0025 .* Raise the coefficient by factors of ten, up to 1000\.$/);
-  assert.match(said.clear, /the larger the coefficient, the fewer features are active and the worse the reconstruction\. From 1000 on .* Sparse and still explaining most: 10 \(L0 15, 0\.90 of the variance\)\.$/);
+  assert.match(said.same, /^All three coefficients leave between 99 and 101 of 384 features active: no visible effect\. At 0\.01 the penalty is only 6\.7 % of the reconstruction loss\. Raise the coefficient by factors of ten, up to 1000\.$/);
+  assert.match(said.clear, /the larger the coefficient, the fewer features are active and the worse the reconstruction\. From 1000 on .* Sparse and still explaining most: 10 \(15 active, 0\.90 of the variance\)\.$/);
   assert.match(said.falls, /did not get worse at every step/);
   assert.match(said.none, /not in one direction/);
   assert.match(said.one, /^One coefficient shows no trend/);

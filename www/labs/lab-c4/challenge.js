@@ -49,7 +49,7 @@ export function challengeStep(step) {
     promise: "Run streams the text through the model and trains a wide autoencoder on what it reads.",
     body: [printed.element, curves],
     fields: () => [
-      { name: "files", label: "Text files of your own", kind: "files", value: [], accept: ".txt,.md,.py,.js,.csv,.json,text/*", wide: true, hint: "parted at empty lines; empty: the text that comes with the page, half made from templates, half Moby-Dick" },
+      { name: "files", label: "Text files of your own", kind: "files", value: [], accept: ".txt,.md,.py,.js,.csv,.json,text/*", wide: true, hint: "each is split into texts at blank lines; without a file: the text that comes with the page, half made from templates, half Moby-Dick" },
       { name: "pasted", label: "Or text to paste", kind: "lines", value: "", rows: 2, wide: true },
       {
         name: "expansion",
@@ -59,7 +59,7 @@ export function challengeStep(step) {
         options: ["4", "8", "16", "32"].map((value) => ({ value, label: `${value} features per dimension` })),
       },
       { name: "tokens", label: "Tokens to train on", kind: "integer", value: SHORT.tokens, min: 1000, max: 100_000_000, hint: "more is better and takes longer; texts are repeated, in a new order, when they run out" },
-      { name: "l1", label: "Coefficient λ", kind: "log", value: SHORT.l1, min: 1e-2, max: 100, hint: "of sums, as SAELens has it" },
+      { name: "l1", label: "Coefficient λ", kind: "log", value: SHORT.l1, min: 1e-2, max: 100, hint: "for a loss of sums, as in SAELens" },
       { name: "batchSize", label: "Batch", kind: "integer", value: SHORT.batchSize, min: 16, max: 65_536, unit: "tokens" },
       { name: "lr", label: "Learning rate", kind: "number", value: SHORT.lr, above: 0, max: 1, hint: "Adam" },
       { name: "heldOut", label: "Hold out", kind: "number", value: SHORT.heldOut, min: 0, max: 0.9, hint: "share of the texts" },

@@ -91,7 +91,7 @@ export function coactivationStep(step) {
             ...trainingFields(SOLUTION_RECIPE),
             ...autoencoderFields("torch-linear"),
           ])),
-      { name: "minFrequency", label: "Active on more than", kind: "number", value: 0.01, min: 0, max: 1, hint: "share of the rows" },
+      { name: "minFrequency", label: "Frequency above", kind: "number", value: 0.01, min: 0, max: 1, hint: "share of the rows; rarer features are left out" },
       { name: "pairs", label: "Pairs to list", kind: "integer", value: 10, min: 1, max: 200 },
       { name: "matrixUpTo", label: "Draw the matrix up to", kind: "integer", value: 100, min: 2, max: 400, unit: "features", advanced: true },
     ],
@@ -152,7 +152,7 @@ export function coactivationStep(step) {
     conclusion(/** @type {Value} */ value) {
       const { found } = chosen(value);
       const limit = step.settings.values().matrixUpTo;
-      return concludeCorrelation(value.correlated) + (found.matrix || found.active < 2 ? "" : ` Of ${count(found.active)} features the picture shows those of the pairs only: more than ${count(limit)} would be too many. A higher frequency limit, or a larger coefficient, leaves fewer.`);
+      return concludeCorrelation({ ...value.correlated, all: found }) + (found.matrix || found.active < 2 ? "" : ` The picture shows only the features of these pairs: more than ${count(limit)} would be too many.`);
     },
     provenance: (/** @type {Value} */ { source, own }) => origin(session, { ...source, more: own ? `autoencoder of step ${STEPS.train}` : undefined }),
     code: (values) => ({ javascript: javascript.coactivation(values), python: python.coactivation(values) }),

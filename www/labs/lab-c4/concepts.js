@@ -5,6 +5,7 @@ import { fill, h } from "../../ui/dom.js";
 import { count, decimals, percent } from "../../ui/format.js";
 import { CONCEPTS } from "../texts/concepts.js";
 import { concludeConcept, findConcepts, SEARCH } from "../work/c4-challenge.js";
+import { PASS } from "../work/c4-concept-check.js";
 import { bench, tableFigure } from "./parts.js";
 import { origin } from "./said.js";
 import * as javascript from "./snippets-javascript.js";
@@ -72,16 +73,16 @@ export function conceptsStep(step) {
         const result = results.find(({ concept }) => concept.id === id);
         sections[i].hidden = !result;
         if (!result) return;
-        figures[i].show(`${result.concept.label}: the best of ${count(result.features.length)}, chosen on ${count(result.texts)} sentences; by lot ${decimals(2)(result.chance)}`, () => table(result));
+        figures[i].show(`${result.concept.label}: the best of ${count(result.features.length)}, chosen on ${count(result.texts)} sentences; best by chance ${decimals(2)(result.chance)}`, () => table(result));
         fill(notes[i], concludeConcept(result));
       });
     },
     conclusion(/** @type {Value} */ { results }) {
       if (!results.length) return "No concept is chosen.";
-      const held = results.filter(({ features: [best], chance }) => best && (best.heldOut ?? 0) >= 0.7 && best.auroc > chance + 0.02);
+      const held = results.filter(({ features: [best], chance }) => best && (best.heldOut ?? 0) >= PASS && best.auroc > chance + 0.02);
       return held.length === results.length
-        ? `All ${count(results.length)} concepts have a candidate that holds on new sentences. That it separates them is evidence of a kind; read its examples before you name it.`
-        : `${held.length || "None"} of ${count(results.length)} concepts${held.length ? ` (${held.map(({ concept }) => concept.label).join(", ")})` : ""} ${held.length === 1 ? "has" : "have"} a candidate that holds on new sentences; for the others this autoencoder has no single feature, or too little text to have learnt one.`;
+        ? `All ${count(results.length)} concepts have a candidate that holds on new sentences. That they tell these sentences apart is evidence, not yet a name: a word that goes with the concept would do as well.`
+        : `${held.length || "None"} of ${count(results.length)} concepts${held.length ? ` (${held.map(({ concept }) => concept.label).join(", ")})` : ""} ${held.length === 1 ? "has" : "have"} a best feature that holds on new sentences. For the others look further down in the table, or train on more text: there may be no single feature.`;
     },
     provenance: (/** @type {Value} */ value) => origin(session, { ...value, more: `autoencoder of step ${STEPS["challenge-train"]}` }),
     code: (values) => ({ javascript: javascript.concepts(values), python: python.concepts(values) }),

@@ -29,9 +29,10 @@ function resultOf(session, step) {
   return result;
 }
 
-/** Several answers in one verdict: right only when all are. @param {Verdict[]} parts @returns {Verdict} */
+/** Several answers in one verdict: right only when all are; where some are, each says which it is. @param {Verdict[]} parts @returns {Verdict} */
 function together(parts) {
-  const message = parts.map(({ message }) => message).join(" ");
+  const mixed = parts.some(({ right }) => right === true) && parts.some(({ right }) => right === false);
+  const message = parts.map(({ right, message }) => (mixed && right !== null ? `${right ? "Right" : "Not right"}: ${message}` : message)).join(" ");
   if (parts.some(({ right }) => right === false)) return { right: false, message };
   return { right: parts.every(({ right }) => right === true) ? true : null, message };
 }
@@ -176,7 +177,7 @@ function pairVerdict({ a, b, correlation, together: share, distinctTogether, fre
   if (correlation === null) return { right: false, message: `${names}: one of them is the same on every row, so it has no correlation with anything.` };
   const figures = `${names} have a correlation of ${decimals(3)(correlation)}; both are active on ${percent(share)} of the rows (if they had nothing to do with each other: ${percent(frequencyA * frequencyB)})`;
   if (correlation <= LIMIT) return { right: false, message: `${figures}. That is not above ${LIMIT}.` };
-  const doubt = distinctTogether <= 2 ? ` Beware: those are only ${counted(distinctTogether, "distinct row")}.` : "";
+  const doubt = distinctTogether <= 2 ? ` Beware: they fire together on only ${counted(distinctTogether, "distinct row")}, all others being copies.` : "";
   const twins = cosine > 0.9 ? ` Their directions have a cosine of ${decimals(2)(cosine)}: one feature in two copies.` : "";
   return { right: true, message: `${figures}.${doubt}${twins}` };
 }

@@ -142,7 +142,7 @@ export function layersStep(step) {
       figure.show(`The layers beside each other, ${position0Words(session)}`, () => table(value));
       prompts.show("Four prompts at their last token", () => promptTable(value));
     },
-    conclusion: (/** @type {Value} */ { layers, last, numbers }) => `${concludeLayers(layers)} ${concludeBound(layers, numbers)} ${concludePrompts(last)}`,
+    conclusion: (/** @type {Value} */ { layers, last, numbers }) => `${concludeBound(layers, numbers)} ${concludeLayers(layers)} ${concludePrompts(last)}`,
     provenance: (/** @type {Value} */ { layers, center, prependBos, seed }) =>
       origin(session, { center, prependBos, seed, more: `layers ${layers.map(({ layer }) => layer).join(", ")}` }),
     code: (values) => ({ javascript: javascript.layers(values), python: python.layers(values) }),

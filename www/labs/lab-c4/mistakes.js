@@ -40,10 +40,10 @@ export function mistakeDataStep(step) {
         { key: "what", label: "trained on" },
         { key: "prompts", label: "prompts", kind: "number", format: count },
         { key: "rows", label: "distinct rows", kind: "number", format: count },
-        { key: "own", label: `${units.errorWord}, own rows`, kind: "number" },
-        { key: "other", label: "other texts", kind: "number" },
+        { key: "own", label: `${units.sums ? "row error" : "mean error"}, own rows`, kind: "number" },
+        { key: "other", label: `${units.sums ? "row error" : "mean error"}, other texts`, kind: "number" },
         { key: "evOwn", label: "explained, own rows", kind: "number", format: decimals(3) },
-        { key: "evOther", label: "other texts", kind: "number", format: decimals(3) },
+        { key: "evOther", label: "explained, other texts", kind: "number", format: decimals(3) },
       ],
       rows: [few, many].map((size) => ({
         what: size.name === "few" ? "the mistake" : "the sample prompts",
@@ -177,7 +177,7 @@ export function mistakeNeuronsStep(step) {
       }));
     },
     conclusion: (/** @type {{neurons: Neurons}} */ { neurons }) =>
-      `${concludeNeurons(neurons)} How far it spreads is a share of squares: a vector that is the same in every dimension has the full number, a single dimension has 1.`,
+      concludeNeurons(neurons),
     provenance: (/** @type {Source} */ value) => origin(session, value),
     code: (values) => ({ javascript: javascript.neurons(values), python: python.neurons(values) }),
   };

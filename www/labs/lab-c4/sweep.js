@@ -50,11 +50,11 @@ export function sweepView(session, name) {
       columns: [
         { key: "c", label: symbol, kind: "number", format: exact },
         { key: "other", label: symbol === "c" ? "as λ" : "as c", kind: "number", format: exact },
-        { key: "recon", label: units.sums ? "error of a row" : "mean error", kind: "number" },
+        { key: "recon", label: units.sums ? "row error" : "mean error", kind: "number" },
         { key: "active", label: out ? "active, no pos. 0" : "active", kind: "number" },
         { key: "dead", label: "dead", kind: "number", format: count },
         { key: "ev", label: "explained", kind: "number", format: decimals(3) },
-        { key: "evRest", label: "explained, no pos. 0", kind: "number", format: decimals(3) },
+        { key: "evRest", label: "explained, no pos.\u00a00", kind: "number", format: decimals(3) },
         ...(rows.some(({ evHeldOut }) => evHeldOut !== null) ? [/** @type {const} */ ({ key: "held", label: "new prompts", kind: "number", format: decimals(3) })] : []),
       ],
       rows: rows.map((row) => {
@@ -187,7 +187,7 @@ export function sweepStep(step) {
       const note = chosen.name === "evPerDimension" ? "" : ` “Explained” in the table is per dimension; the formula chosen above (${chosen.label}) is used where a single autoencoder is judged, in the training step.`;
       const held = sweep.rows.filter(({ evHeldOut, ev: own }) => evHeldOut !== null && own !== null);
       const best = held.reduce((/** @type {SweepRow | null} */ most, row) => (most === null || (row.evHeldOut ?? 0) > (most.evHeldOut ?? 0) ? row : most), null);
-      const outside = best ? ` On prompts that none has seen, at most ${percent(Math.max(0, best.evHeldOut ?? 0))} of the variance is explained, at ${exact(best.coefficient)}: ${sweep.distinctRows} distinct rows do not make a dictionary.` : "";
+      const outside = best ? ` On new prompts at most ${percent(Math.max(0, best.evHeldOut ?? 0))} of the variance is explained, at ${exact(best.coefficient)}: ${count(sweep.distinctRows)} distinct rows are too few to learn from.` : "";
       return concludeSweep(sweep) + outside + note;
     },
     provenance: (/** @type {Value} */ { source }) => origin(session, source),

@@ -93,10 +93,7 @@ export function topFeaturesStep(step) {
       shown = value;
       show();
     },
-    conclusion(/** @type {Value} */ { top }) {
-      const list = firstList(session, top);
-      return `${concludeTop(top)}${list.length > 1 ? ` The score runs from ${decimals(2)(list[0].meanActive * list[0].frequency)} to ${decimals(2)((list.at(-1)?.meanActive ?? 0) * (list.at(-1)?.frequency ?? 0))} over ${count(list.length)} features.` : ""}`;
-    },
+    conclusion: (/** @type {Value} */ { top }) => concludeTop(top),
     provenance: (value) => origin(session, value),
     code: (values) => ({ javascript: javascript.topFeatures(values, leavesOut(session)), python: python.topFeatures(values, leavesOut(session)) }),
   };

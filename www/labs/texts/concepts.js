@@ -11,7 +11,7 @@ export const CONCEPTS = Object.freeze([
   {
     id: "code",
     label: "Python code",
-    note: "Brackets, underscores and indentation tell code from prose as well: look whether the feature also fires on prose in brackets.",
+    note: "Brackets, underscores and indentation tell code from prose as well, so a feature of brackets alone would do as well.",
     pairs: [
       ["def add(a, b):\n    return a + b", "To add two numbers, put the one on top of the other."],
       ["for item in basket:\n    print(item)", "For every item in the basket there is a label."],
@@ -73,7 +73,7 @@ export const CONCEPTS = Object.freeze([
   {
     id: "negative",
     label: "Negative sentiment",
-    note: "The pairs change the judging words and keep the rest, so that a feature of one such word can win: look at its other examples.",
+    note: "The pairs change the judging words and keep the rest, so that a feature of one such word can win.",
     pairs: [
       ["The film was terrible.", "The film was wonderful."],
       ["I hate this song.", "I love this song."],
@@ -104,7 +104,7 @@ export const CONCEPTS = Object.freeze([
   {
     id: "first-person",
     label: "First-person narrative",
-    note: "The pairs differ in their pronouns and verb forms; a feature of the token “I” alone is found by its examples.",
+    note: "The pairs differ in their pronouns and verb forms; a feature of the token “I” alone would do as well.",
     pairs: [
       ["I walked along the river until my feet hurt.", "He walked along the river until his feet hurt."],
       ["When I was six, my father taught me to swim.", "When she was six, her father taught her to swim."],

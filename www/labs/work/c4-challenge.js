@@ -3,6 +3,7 @@
 import { count, decimals, exact, percent, rough } from "../../ui/format.js";
 import { CONCEPTS } from "../texts/concepts.js";
 import { fixed, residPost, using, watch } from "./bench.js";
+import { PASS } from "./c4-concept-check.js";
 import { permutation, uniform } from "./random.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
@@ -66,15 +67,15 @@ export async function trainWide(bench, texts, options = {}) {
 }
 
 /** @param {Omit<Wide, "sae"> & {dSae: number}} wide */
-export function concludeWide({ history, tokens, dSae, l1 }) {
+export function concludeWide({ history, dSae, l1 }) {
   const last = history[history.length - 1];
   if (last === undefined) return "There was too little text for a single entry of the history: give more, or a smaller batch.";
   const ev = last.heldOut?.explainedVariance ?? null;
   const dense = last.nActive > 0.05 * dSae;
   const explained = ev === null ? "" : `, and ${decimals(3)(ev)} of the variance of text it was not trained on is explained`;
-  const said = [`After ${count(tokens)} tokens ${rough(last.nActive)} of ${count(dSae)} features are active on a row${explained}.`];
+  const said = [`After ${count(last.rows)} tokens ${rough(last.nActive)} of ${count(dSae)} features are active on a row${explained}.`];
   if (dense) said.push(`That is dense for concepts: raise the coefficient above ${exact(l1)}, or train longer.`);
-  if (last.dead > 0.5 * dSae) said.push(`${percent(last.dead / dSae)} of the features are dead: lower the coefficient, or choose a remedy for dead features.`);
+  if (last.dead > 0.5 * dSae) said.push(`${percent(last.dead / dSae)} of the features are dead: lower the coefficient, or train on more text.`);
   if (ev !== null && ev < 0.5) said.push("It explains little yet: more text or a smaller coefficient comes before any interpretation.");
   return said.join(" ");
 }
@@ -168,11 +169,11 @@ export function concludeConcepts(results) {
 /** @param {ConceptResult} result */
 export function concludeConcept({ concept, features: [best], chance, texts }) {
   if (best === undefined) return `${concept.label}: no feature is active on these texts.`;
-  const elsewhere = best.heldOut === null ? "" : ` (${decimals(2)(best.heldOut)} on pairs it was not chosen on)`;
+  const elsewhere = best.heldOut === null ? "" : ` (${decimals(2)(best.heldOut)} on new pairs)`;
   const found = `${concept.label}: F${best.feature} tells the texts apart with an AUROC of ${decimals(2)(best.auroc)}${elsewhere}`;
   const test = best.heldOut ?? best.auroc;
   if (best.auroc <= chance + 0.02) return `${found}; with labels drawn by lot the best feature reaches ${decimals(2)(chance)} on the same ${texts} texts, so this is no find.`;
-  if (test < 0.7) return `${found}: it does not hold on new pairs. A wider autoencoder or more text may have a better one.`;
+  if (test < PASS) return `${found}: it does not hold on new pairs. A wider autoencoder or more text may have a better one.`;
   const rare = best.frequencyPositive < 0.3 ? ` It fires on only ${percent(best.frequencyPositive)} of what has the concept: on one part of it, a word perhaps.` : "";
-  return `${found}, where labels drawn by lot give ${decimals(2)(chance)}: a candidate. Now read its examples. ${concept.note}${rare}`;
+  return `${found}, where labels drawn by lot give ${decimals(2)(chance)}: a candidate. ${concept.note}${rare}`;
 }

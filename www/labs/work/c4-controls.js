@@ -98,19 +98,18 @@ export function concludeControls(versions) {
   const first = `The feature changes ${moved} of ${counted(total, "token")} and moves the next token's distribution by ${rough(steered.kl)} nats.`;
   const compared = versions.filter(({ role }) => role !== "plain" && role !== "steered");
   if (!compared.length) return first;
-  const names = { opposite: "the opposite sign", random: "a random direction", other: "another feature" };
-  const told = compared.map(({ role, ids, kl }) => `${names[/** @type {"opposite"} */ (role)]} ${differing(plain.ids, ids)} and ${rough(kl)}`).join(", ");
-  const strong = compared.filter(({ kl }) => kl >= 0.5 * steered.kl && steered.kl > 0);
-  return (
-    `${first} For comparison: ${told}. ` +
-    (moved === 0 && steered.kl < 0.05
-      ? "It hardly does anything at this strength: double it."
-      : strong.some(({ role }) => role === "random")
-        ? "A random direction moves the model about as much, so that it moves is no evidence for this feature; read whether the kind of change fits it."
-        : strong.length
-          ? "The random direction moves it less than half as much: this direction matters to the model. That alone gives it no meaning; compare the texts with the feature's examples."
-          : "All controls move it less than half as much: the direction matters to the model. Whether it means what its examples suggest is for the texts to say.")
-  );
+  if (moved === 0 && steered.kl < 0.05) return `${first} That is next to nothing: double the strength.`;
+  const strong = compared.filter(({ kl }) => kl >= 0.5 * steered.kl).map(({ role }) => role);
+  const random = of("random");
+  if (!random || strong.includes("random"))
+    return `${first} A random direction moves the model about as much, so that it moves is no evidence for this feature; read whether the kind of change fits it.`;
+  const names = { opposite: "the opposite sign", other: "another feature" };
+  const others = strong.map((role) => names[/** @type {"opposite"} */ (role)]).join(" and ");
+  const said = [first, `A random direction moves it less than half as much (${rough(random.kl)})${others ? `, but ${others} more than half` : ""}: the model is sensitive to this direction.`];
+  const changed = differing(plain.ids, random.ids);
+  if (changed >= moved) said.push(`That the random one nevertheless changes ${changed} tokens shows how little that count says: after one different token the rest goes its own way.`);
+  said.push("Whether the feature means what its examples suggest is for the texts to say.");
+  return said.join(" ");
 }
 
 /**
@@ -144,15 +143,15 @@ function meanBetween(vectors) {
 }
 
 /** @param {DirectionMatrix} matrix @param {number} share  of the strength in a typical row's length */
-export function concludeMatrix({ between: { withBias, without }, biasNorm, rowNorm }, share) {
-  const said = [`The decoder's bias is ${rough(biasNorm / rowNorm)} times as long as a decoder row.`];
+export function concludeMatrix({ between: { withBias, without } }, share) {
+  /** @type {string[]} */ const said = [];
   if (withBias !== null && without !== null)
     said.push(
       withBias - without > 0.1
         ? `With the bias inside, the directions of different features have a mean cosine of ${decimals(2)(withBias)}, without it ${decimals(2)(without)}: the bias makes them steer alike, so leave it out.`
         : `The directions of different features have a mean cosine of ${decimals(2)(withBias)} with the bias and ${decimals(2)(without)} without: in this autoencoder the bias changes little.`,
     );
-  said.push(`The strength is ${percent(share)} of a typical row's length${share > 1 ? ": expect broken text" : share < 0.1 ? ": expect little change" : ""}.`);
+  if (share > 1 || share < 0.1) said.push(`The strength is ${percent(share)} of a typical row's length: expect ${share > 1 ? "broken text" : "little change"}.`);
   return said.join(" ");
 }
 

@@ -67,30 +67,31 @@ export async function correlationExercise(bench, options) {
   }
 }
 
-/** @param {Correlated} correlated */
+/** `all` may be `withoutPosition0` itself, where position 0 is left out. @param {Correlated} correlated */
 export function concludeCorrelation({ all, withoutPosition0, distinctRows, dSae }) {
   const [best] = all.pairs;
   if (best === undefined) return "Fewer than two features are active often enough to correlate: lower the frequency limit, or train with a smaller coefficient.";
+  const total = all.pairs.length;
+  const perfect = total > 1 && all.pairs.every(({ correlation }) => correlation > 0.999);
   const said = [
-    `${count(all.active)} of ${count(dSae)} features are compared.`,
-    `The closest pair is F${best.a} and F${best.b}, with a correlation of ${decimals(3)(best.correlation)}, together on ${percent(best.together)} of the rows.`,
+    perfect
+      ? `${count(all.active)} of ${count(dSae)} features are compared, and all ${count(total)} pairs listed have a correlation of practically 1. ` +
+        `With ${count(distinctRows)} distinct rows that is arithmetic: two features that fire on the same one or two, and nowhere else, must correlate, and which such pair stands first is chance.`
+      : `${count(all.active)} of ${count(dSae)} features are compared. ` +
+        `The closest pair is F${best.a} and F${best.b}, with a correlation of ${decimals(3)(best.correlation)}; both are active on ${percent(best.together)} of the rows.`,
   ];
-  const perfect = all.pairs.filter(({ correlation }) => correlation > 0.999);
-  if (perfect.length === all.pairs.length && all.pairs.length > 1) {
-    said.push(
-      `All ${perfect.length} pairs shown are practically 1, and which of such pairs come first is chance: ` +
-        `with ${count(distinctRows)} distinct rows two features that fire on the same one or two must correlate.`,
-    );
-  }
+  if (all === withoutPosition0) return said.join(" ");
   const [later] = withoutPosition0.pairs;
   const key = (/** @type {{a: number, b: number}} */ { a, b }) => `${a} ${b}`;
   const left = new Set(withoutPosition0.pairs.map(key));
   const kept = all.pairs.filter((pair) => left.has(key(pair))).length;
-  const owed = kept < all.pairs.length / 2 ? ": the others owe their place to the first token" : "";
+  const owed = !perfect && kept < total / 2 ? ": the others owe their place to the first token" : "";
   said.push(
     later === undefined
       ? "Without position 0 no pair is left."
-      : `Without position 0 the closest pair has ${decimals(3)(later.correlation)}, and ${kept} of the ${all.pairs.length} pairs remain${owed}.`,
+      : total === 1
+        ? `Without position 0 the closest pair has ${decimals(3)(later.correlation)}.`
+        : `Without position 0 the closest pair has ${decimals(3)(later.correlation)}, and ${count(kept)} of these ${count(total)} are still among the closest${owed}.`,
   );
   return said.join(" ");
 }

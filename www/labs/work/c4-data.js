@@ -133,7 +133,7 @@ export function concludeData({ rows, width, distinctRows }, groups) {
   if (first.rows > 0 && later.rows > 0) {
     const times = first.mean / later.mean;
     const weighs = times > 2 ? ": every mean over all rows is mostly about them" : times > 1.1 ? ": longer, but not enough to rule every mean" : "";
-    said.push(`Position 0 is ${percent(first.rows / rows)} of them, with a mean norm of ${norm(first.mean)} against ${norm(later.mean)}${weighs}.`);
+    said.push(`Position 0 is ${percent(first.rows / rows)} of them, with a mean length of ${norm(first.mean)} against ${norm(later.mean)}${weighs}.`);
   }
   const [prompts, random] = [of((g) => g.origin === "prompts" && !g.position0), of((g) => g.origin === "random" && !g.position0)];
   if (prompts.rows > 0 && random.rows > 0) {

@@ -88,7 +88,7 @@ export function concludeExamples(found, rows) {
   const broad = found.filter(({ active }) => active > rows / 2);
   const name = (/** @type {readonly FeatureExamples[]} */ list) => list.map(({ feature }) => `F${feature}`).join(", ");
   const said = [];
-  if (first.length > 0) said.push(`${name(first)}: most of the strongest examples are at position 0, where every text has the same token; look again without it.`);
+  if (first.length > 0) said.push(`${name(first)}: most of the strongest examples are at position 0, where every text has the same token; leave position 0 out (in the conventions) and look again.`);
   if (pure.length > first.length) said.push(`${name(pure.filter((one) => !first.includes(one)))}: all examples are one token — a feature of that token, not yet of a concept.`);
   if (broad.length > 0) said.push(`${name(broad)}: active on more than half of the prompts' rows, so that its ten strongest say little about the rest.`);
   if (silent.length > 0) said.push(`${name(silent)}: not active on any prompt; only random tokens raised it into the list.`);

@@ -56,7 +56,7 @@ export function concludeMaps(maps) {
     const are = everywhere.length === 1 ? "is" : "are";
     said.push(
       everywhere.length > 0
-        ? `${everywhere.length} of the features shown (${names}) ${are} among the strongest of every prompt, and so not about what one of them says.`
+        ? `${everywhere.length} of the features shown (${names}) ${are} among the strongest of every prompt, and so hardly about what one of them says.`
         : "No feature is among the strongest of every prompt.",
     );
   }

@@ -1,10 +1,10 @@
 // @ts-check
 // Lab C.4, exercise 3: autoencoders of an early and a late layer, and what each finds at the end of some prompts.
-import { count, number, rough } from "../../ui/format.js";
+import { count, rough, visible } from "../../ui/format.js";
 import { REPEATS, SOLUTION_PROMPTS, TEST_PROMPTS, repeated } from "../texts/c4.js";
 import { fixed, residPost, using, watch } from "./bench.js";
 import { AUTOENCODER, makeSae } from "./c4-sae.js";
-import { SOLUTION_TRAINING, explains, trainSae } from "./c4-training.js";
+import { SOLUTION_TRAINING, trainSae } from "./c4-training.js";
 
 /** @typedef {import("./bench.js").Bench} Bench */
 /** @typedef {import("./bench.js").Sae} Sae */
@@ -125,41 +125,31 @@ export async function comparePrompts({ model, signal }, layers, { prompts = TEST
 /** @param {readonly Omit<LayerResult, "sae">[]} results */
 export function concludeLayers(results) {
   if (results.length < 2) return "One layer shows no difference: choose two.";
-  const listed = results.map(({ layer, averageActive, quality }) => `layer ${layer} has ${rough(averageActive)} active features a row and ${explains(quality.all.evPerDimension)}`);
+  const active = results.map(({ layer, averageActive }) => `${rough(averageActive)} at layer ${layer}`).join(", ");
   const norms = results.map(({ meanNorm }) => meanNorm);
   const grows = Math.max(...norms) / Math.min(...norms);
-  const said = [`${listed.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
-  const at = results.map(({ layer, meanNorm }) => `${number(meanNorm)} at ${layer}`).join(", ");
-  if (grows > 1.2) {
-    said.push(
-      `The residual stream's mean norm differs by a factor of ${rough(grows)} (${at}), so one coefficient weighs differently on each: ` +
-        "compare at a coefficient scaled to the norm.",
-    );
-  }
-  said.push(
-    "A feature number means nothing from one autoencoder to another: each numbers its own. " +
-      "Whether later features are more abstract does not follow from these counts; it takes their examples side by side.",
+  return (
+    `How many are active on a row (${active}) does not say how abstract they are` +
+    (grows > 1.2 ? `, and is no fair comparison: rows of one layer are ${rough(grows)} times as long as those of another, so one coefficient weighs differently on each.` : ".")
   );
-  return said.join(" ");
 }
 
 /** @param {readonly LastToken[]} rows */
 export function concludePrompts(rows) {
   const layers = [...new Set(rows.map(({ layer }) => layer))];
-  const said = layers.map((layer) => {
+  const told = layers.map((layer) => {
     const own = rows.filter((row) => row.layer === layer);
     const strongest = new Set(own.map(({ feature }) => feature));
-    const counts = own.map(({ nActive }) => nActive);
-    const active = `${count(Math.min(...counts))} to ${count(Math.max(...counts))} active`;
-    if (strongest.size === 1) return `Layer ${layer}: ${active}; F${own[0].feature} is the strongest on all ${own.length} prompts, so it tells none of them apart.`;
+    if (strongest.size === 1) return `at layer ${layer} F${own[0].feature} is the strongest on all ${count(own.length)} prompts, so it tells none of them apart`;
     return strongest.size === own.length
-      ? `Layer ${layer}: ${active}; each prompt has a strongest feature of its own.`
-      : `Layer ${layer}: ${active}; ${strongest.size} different features are strongest on ${own.length} prompts.`;
+      ? `at layer ${layer} each prompt has a strongest feature of its own`
+      : `at layer ${layer} the ${count(own.length)} prompts share ${count(strongest.size)} strongest features`;
   });
+  const said = [`${told.join("; ").replace(/^./, (letter) => letter.toUpperCase())}.`];
   const ends = new Set(rows.map(({ token }) => token));
   const prompts = new Set(rows.map(({ prompt }) => prompt));
   if (ends.size < prompts.size || [...ends].every((token) => /^\W+$/.test(token))) {
-    said.push(`All this is about the last token alone (${[...ends].map((token) => `“${token}”`).join(", ")}), mostly punctuation; the words before it have features of their own.`);
+    said.push(`That is about the last token alone (${[...ends].map((token) => `“${visible(token)}”`).join(", ")}): the words before it have features of their own.`);
   }
   return said.join(" ");
 }

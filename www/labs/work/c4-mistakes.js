@@ -61,8 +61,8 @@ export function concludeLittleData({ few, many }) {
   const gain = few.elsewhere.meanMse / many.elsewhere.meanMse;
   const times = (/** @type {number} */ x) => (x > 1000 ? "more than a thousand" : rough(x));
   const of = (/** @type {DataSize} */ size) =>
-    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it errs ${times(relative(size))} times as much ` +
-    `on texts it has not seen as on its own, and there it ${explains(size.elsewhere.evPerDimension)}`;
+    `trained on ${counted(size.prompts, "prompt")} (${counted(size.distinctRows, "distinct row")}) it ${explains(size.elsewhere.evPerDimension)} ` +
+    `on new texts, where its error is ${times(relative(size))} times that on its own`;
   const said = [`${of(few)}; ${of(many)}.`.replace(/^./, (letter) => letter.toUpperCase())];
   said.push(gain > 1.1 ? `More data makes the error on new text ${rough(gain)} times smaller.` : "More data did not help on new text: train longer, for what neither has learnt tells nothing.");
   if (gain > 1.1 && relative(many) > 2) said.push(`But ${count(many.distinctRows)} rows are still few: it fits its own text far better than any other.`);

@@ -63,7 +63,7 @@ export function concludeNeurons({ features, dIn, meanParticipation, meanCosine, 
   const aligned = features.filter(({ cosine }) => cosine > 0.9).length;
   const said = [
     `A feature's decoder row spreads over ${rough(meanParticipation)} of ${count(dIn)} dimensions (a random direction: ${rough(randomParticipation)}), ` +
-      `and its nearest axis has a cosine of ${decimals(2)(meanCosine)} with it (random: ${decimals(2)(randomCosine)}).`,
+      `and the cosine with the dimension nearest to it is ${decimals(2)(meanCosine)} (random: ${decimals(2)(randomCosine)}).`,
     aligned === 0
       ? "No feature is a single dimension."
       : `${count(aligned)} of ${count(features.length)} features (${percent(aligned / features.length)}) are nearly one dimension each, with a cosine above 0.9; the others are not.`,
@@ -71,7 +71,7 @@ export function concludeNeurons({ features, dIn, meanParticipation, meanCosine, 
   if (meanCosine > 1.5 * randomCosine) {
     const often = mode(features.map(({ dimension }) => dimension));
     const one = often.times > features.length / 10 ? `, ${percent(often.times / features.length)} of them closest to dimension ${often.value}` : "";
-    said.push(`They lie closer to the axes than chance has it${one}.`);
+    said.push(`They lie closer to single dimensions than chance has it${one}.`);
   }
   return said.join(" ");
 }

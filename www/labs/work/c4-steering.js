@@ -179,8 +179,8 @@ export function concludeSteering({ baseline, steered, strength }) {
   }
   const said = [];
   if (features.length > 0) {
-    const firsts = moved.map(({ same }) => same + 1);
-    said.push(`${moved.length} of ${count(features.length)} features change the continuation, ${firsts.length > 1 ? "first at tokens" : "first at token"} ${firsts.join(", ")} of ${total}.`);
+    const earliest = Math.min(...moved.map(({ same }) => same + 1));
+    said.push(`${moved.length} of ${count(features.length)} features change the continuation, ${moved.length > 1 ? "the earliest from" : "from"} token ${earliest} of ${total} on.`);
   }
   const texts = new Set(features.map(({ text }) => text));
   if (features.length > 1 && texts.size < features.length) {
@@ -188,13 +188,13 @@ export function concludeSteering({ baseline, steered, strength }) {
   }
   const bare = steered.filter(({ sameAsWithBias }) => sameAsWithBias !== null);
   const differing = bare.filter(({ sameAsWithBias }) => sameAsWithBias === false).length;
-  const others = `${differing} of ${bare.length} texts ${differing === 1 ? "is" : "are"} different: part of the effect was the bias's, not the feature's`;
+  const others = `${differing} of ${bare.length} texts ${differing === 1 ? "reads" : "read"} otherwise: part of the effect was the bias's, not the feature's`;
   if (bare.length > 0) said.push(`With the bias left out ${differing === 0 ? "the texts are the same" : others}.`);
   if (control !== undefined) {
     said.push(
       control.text === baseline.text
         ? "A random direction of the same length changes nothing, so the effect is the features' own."
-        : `A random direction of the same length changes the text too (from token ${control.same + 1} on): a change alone is no evidence; its content must fit the feature.`,
+        : `A random direction of the same length changes the text too, so a change alone is no evidence: what changes must fit the feature.`,
     );
   }
   return said.join(" ");

@@ -109,21 +109,21 @@ const range = (values) => ({ least: Math.min(...values), most: Math.max(...value
 /**
  * What a sweep showed: the notebook's conclusion only where the numbers bear it out.
  *
- * @param {Pick<Sweep, "rows" | "dSae" | "dIn">} sweep
+ * @param {Pick<Sweep, "rows" | "dSae">} sweep
  */
-export function concludeSweep({ rows, dSae, dIn }) {
+export function concludeSweep({ rows, dSae }) {
   const ordered = [...rows].sort((a, b) => a.coefficient - b.coefficient);
   const [weakest, strongest] = [ordered[0], ordered[ordered.length - 1]];
   if (weakest === undefined || weakest === strongest) return "One coefficient shows no trend: try at least two, a factor of ten apart.";
   const l0 = range(rows.map(({ nActive }) => nActive));
   const all = rows.length === 2 ? "Both coefficients" : `All ${rows.length === 3 ? "three" : rows.length} coefficients`;
   if (l0.most < VISIBLE * Math.max(l0.least, 1e-9)) {
-    return `${all} leave L0 between ${rough(l0.least)} and ${rough(l0.most)} of ${count(dSae)}: no visible effect. ${raise(strongest, dIn)}`;
+    return `${all} leave between ${rough(l0.least)} and ${rough(l0.most)} of ${count(dSae)} features active: no visible effect. ${raise(strongest)}`;
   }
   const falls = ordered.every((row, i) => i === 0 || row.nActive <= ordered[i - 1].nActive * 1.01);
   const worsens = ordered.every((row, i) => i === 0 || row.recon >= ordered[i - 1].recon * 0.99);
   const ends =
-    `L0 is ${rough(weakest.nActive)} at ${exact(weakest.coefficient)} and ${rough(strongest.nActive)} at ${exact(strongest.coefficient)}, ` +
+    `${rough(weakest.nActive)} features are active at ${exact(weakest.coefficient)} and ${rough(strongest.nActive)} at ${exact(strongest.coefficient)}, ` +
     `the reconstruction loss ${number(weakest.recon)} and ${number(strongest.recon)}`;
   const said = [
     falls && worsens
@@ -135,9 +135,9 @@ export function concludeSweep({ rows, dSae, dIn }) {
   const dead = ordered.filter(({ nActive }) => nActive < 1);
   if (dead.length > 0) said.push(`From ${exact(dead[0].coefficient)} on less than one feature is active on a row: nothing is left to interpret.`);
   const good = ordered.filter(({ nActive, ev }) => nActive >= 1 && nActive <= 0.05 * dSae && (ev ?? 0) > 0.5);
-  const listed = good.map(({ coefficient, nActive, ev }) => `${exact(coefficient)} (L0 ${rough(nActive)}, ${decimals(2)(ev ?? 0)} of the variance)`);
+  const listed = good.map(({ coefficient, nActive, ev }) => `${exact(coefficient)} (${rough(nActive)} active, ${decimals(2)(ev ?? 0)} of the variance)`);
   if (good.length > 0) said.push(`Sparse and still explaining most: ${listed.join(", ")}.`);
-  else if (dead.length === 0) said.push(`Even the sparsest keeps ${percent(strongest.nActive / dSae)} of the features active. ${raise(strongest, dIn)}`);
+  else if (dead.length === 0) said.push(`Even the sparsest keeps ${percent(strongest.nActive / dSae)} of the features active. ${raise(strongest)}`);
   return said.join(" ");
 }
 
@@ -145,13 +145,12 @@ export function concludeSweep({ rows, dSae, dIn }) {
  * What to try when the strongest coefficient was still too weak.
  *
  * @param {SweepRow} strongest
- * @param {number} dIn
  */
-function raise({ coefficient, lambda, l1, recon }, dIn) {
+function raise({ coefficient, l1, recon }) {
   const penalty = (coefficient * l1) / recon;
   const share = penalty < 1 ? `only ${percent(penalty)} of` : `${rough(penalty)} times`;
   return (
-    `At ${exact(coefficient)} the penalty is ${share} the reconstruction loss; per row that is λ = ${rough(lambda)} on the sum of the features, against a squared error of ${rough(recon * dIn)}. ` +
+    `At ${exact(coefficient)} the penalty is ${share} the reconstruction loss. ` +
     `Raise the coefficient by factors of ten, up to ${coefficient < 1000 ? "1000" : exact(coefficient * 10)}.`
   );
 }

@@ -94,7 +94,7 @@ export function concludeBound(layers, numbers) {
   if (layers.length < 2) return "";
   const [early, late] = [layers[0], layers[layers.length - 1]];
   const which = moreBound(early.bound, late.bound);
-  const shares = `a feature's favourite token holds ${decimals(2)(early.bound.mean)} of its activation at layer ${early.layer} and ${decimals(2)(late.bound.mean)} at layer ${late.layer} (answering to all rows alike: ${decimals(2)(early.bound.even)})`;
+  const shares = `a feature's favourite token holds ${decimals(2)(early.bound.mean)} of its activation at layer ${early.layer} and ${decimals(2)(late.bound.mean)} at layer ${late.layer} (active on all rows alike: ${decimals(2)(early.bound.even)})`;
   const said = [
     which === "early"
       ? `Position 0 left out, ${shares}: here the early layer is clearly more bound to single tokens.`
@@ -104,8 +104,8 @@ export function concludeBound(layers, numbers) {
   ];
   if (numbers)
     said.push(
-      `Features with the same number have a mean cosine of ${decimals(2)(numbers.same)}, those nearest to each other ${decimals(2)(numbers.nearest)}: ${
-        numbers.same > 0.5 ? "alike, but only because both began with the same random weights" : "a number of one says nothing about the same number of the other"
+      `Features with the same number have a mean cosine of ${decimals(2)(numbers.same)}: ${
+        numbers.same > 0.5 ? "alike, but only because both began with the same random weights" : "F17 in one autoencoder has nothing to do with F17 in the other"
       }.`,
     );
   return said.join(" ");

@@ -91,7 +91,7 @@ export function explains(ev) {
 }
 
 /** @param {Trained} trained */
-export function concludeTraining({ history, final, distinctRows, dSae, l1, lambda, epochs, quality }) {
+export function concludeTraining({ history, final, distinctRows, dSae, l1, epochs, quality }) {
   const first = history.recon[0];
   const fell = first / final.recon;
   const said = [
@@ -104,14 +104,13 @@ export function concludeTraining({ history, final, distinctRows, dSae, l1, lambd
   said.push(`${rough(final.nActive)} of ${count(dSae)} features (${percent(share)}) are active on a row.`);
   if (share > 0.1) {
     said.push(
-      `That is not sparse: at a coefficient of ${exact(l1)} (λ = ${rough(lambda)} in units of a summed loss) the penalty is ${percent(penalty)} of the reconstruction loss. ` +
-        "Raise it by factors of ten.",
+      `That is not sparse: at a coefficient of ${exact(l1)} the penalty is ${percent(penalty)} of the reconstruction loss${penalty < 0.1 ? ", so training hardly notices it" : ""}. Raise it by factors of ten.`,
     );
   }
   const { all, withoutPosition0: later, deadLatents } = quality;
   if (all.evPerDimension !== null && later?.evPerDimension != null) {
     const apart = all.evPerDimension - later.evPerDimension;
-    const memory = distinctRows < 10 * dSae ? `, all on rows that it was trained on, ${count(distinctRows)} of them distinct: that is memory, not yet knowledge` : "";
+    const memory = distinctRows < 10 * dSae ? `, measured on the ${count(distinctRows)} distinct rows that it may have learnt by heart` : "";
     const without = Math.abs(apart) > 0.01 ? `, ${decimals(3)(later.evPerDimension)} without position 0` : ", with position 0 and without";
     if (all.evPerDimension < 0) said.push(`It ${explains(all.evPerDimension)}: at this coefficient and after so many steps there is nothing to interpret.`);
     else said.push(`It explains ${decimals(3)(all.evPerDimension)} of the variance${without}${memory}.`);
