@@ -84,7 +84,10 @@ for (const page of PAGES) {
       globalThis.seconds = {};
       const look = (/** @type {HTMLElement} */ step) => {
         if (step.dataset.state === "running") began.set(step.id, performance.now());
-        else if (began.has(step.id)) globalThis.seconds[step.id] = (performance.now() - began.get(step.id)) / 1000;
+        else if (began.has(step.id)) {
+          globalThis.seconds[step.id] = (performance.now() - began.get(step.id)) / 1000;
+          began.delete(step.id);
+        }
       };
       for (const step of document.querySelectorAll("lab-step")) new MutationObserver(() => look(step)).observe(step, { attributes: true, attributeFilter: ["data-state"] });
     });
