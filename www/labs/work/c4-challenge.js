@@ -48,8 +48,6 @@ export const WIDE = fixed({
 export async function trainWide(bench, texts, options = {}) {
   const { onEntry, ...own } = options;
   const { expansion, layer, architecture, tokens, ...recipe } = { ...WIDE, ...own };
-  // of a short stream a quarter is held and mixed, so that training begins before all of it has been read
-  const bufferRows = Math.min(recipe.bufferRows, Math.max(2 * recipe.batchSize, Math.ceil(tokens / 4)));
   const { lab, model } = bench;
   const dIn = model.config.dModel;
   const hook = residPost(layer);
@@ -58,7 +56,7 @@ export async function trainWide(bench, texts, options = {}) {
   try {
     const { signal, onProgress } = watch(bench, "steps");
     const watched = (/** @type {any} */ p) => ("phase" in p ? onProgress(p) : onEntry?.(p));
-    const { histories } = await lab.trainStream(model, [sae], texts, { ...recipe, bufferRows, contextSize, hook, tokens, signal, onProgress: watched });
+    const { histories } = await lab.trainStream(model, [sae], texts, { ...recipe, contextSize, hook, tokens, signal, onProgress: watched });
     return { sae, history: histories[0], texts: texts.length, tokens, hook, layer, l1: recipe.l1 };
   } catch (error) {
     await sae.dispose();
