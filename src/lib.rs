@@ -16,6 +16,7 @@ pub mod activations;
 pub mod analysis;
 pub mod device;
 pub mod error;
+pub mod files;
 pub mod gpt2;
 pub mod plot;
 pub mod progress;

@@ -14,9 +14,10 @@ use super::convert::{JsCheckpoint, from_js, set, to_js};
 use super::objects::Stored;
 use super::{JsResult, Lab, opt};
 use crate::error::{LabError, Result, code};
+use crate::files::head_length;
 use crate::gpt2::{Config, HookPoint};
 use crate::progress::{Checkpoint, Progress};
-use crate::sae::files::{CFG, Here, Loader, Release, SPARSITY, WEIGHTS, WriteSettings, head_length, mismatches, read_sparsity, write};
+use crate::sae::files::{CFG, Here, Loader, Release, SPARSITY, WEIGHTS, WriteSettings, mismatches, read_sparsity, write};
 
 /// Bytes of a file that are in WebAssembly's memory at once.
 const PIECE: u64 = 4 << 20;

@@ -155,7 +155,7 @@ fn numbers_of_64_bits_and_pieces_of_any_size_are_read() {
     let double = files::read(&plain.cfg, &wide, None, &Release::default(), &Device::flex()).unwrap();
     assert_eq!(run(&double, rows), run(&sae, rows));
     // Piece by piece, as a browser hands a file over.
-    let head = files::head_length("weights", &plain.weights, plain.weights.len() as u64).unwrap();
+    let head = sae_lab::files::head_length("weights", &plain.weights, plain.weights.len() as u64).unwrap();
     let mut loader =
         files::Loader::open(&plain.cfg, &plain.weights[..head], plain.weights.len() as u64, &Release::default(), &Device::flex()).unwrap();
     assert_eq!(loader.largest(), 16 * 48);

@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use super::json::{object, show};
-use super::{CFG, bad, sniff};
+use super::{CFG, bad};
 use crate::error::Result;
+use crate::files::{object, show, sniff};
 use crate::sae::config::{Config, Kind, Metadata, Normalization};
 
 /// What a SAELens architecture is here: kind, transcoder, with a skip connection.

@@ -3,14 +3,11 @@
 //! before anything large is allocated or uploaded, and nothing is left behind when it is refused.
 
 mod config;
-mod header;
-mod json;
 mod mismatch;
 mod read;
 mod write;
 
 pub use config::read_config;
-pub use header::{Header, Stored, Tensor, head_length, sniff};
 pub use mismatch::{Here, Mismatch, mismatches};
 pub use read::{Loader, Part, Release, read, read_sparsity};
 pub use write::{Files, WriteSettings, write};

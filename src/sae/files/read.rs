@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use burn::tensor::{Device, Tensor as DeviceTensor};
 use serde_json::{Map, Value};
 
-use super::header::{Header, Stored, Tensor, head_length};
 use super::{CFG, SPARSITY, WEIGHTS, bad, read_config};
 use crate::error::{LabError, Result, code};
+use crate::files::{Header, Stored, Tensor, head_length};
 use crate::sae::config::{Config, Kind};
 use crate::sae::{Named, Sae};
 use crate::tensors::{self, HostTensor, upload};

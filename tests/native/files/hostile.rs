@@ -6,7 +6,8 @@ use std::cell::Cell;
 
 use burn::tensor::Device;
 use sae_lab::LabError;
-use sae_lab::sae::files::{self, Header, Release};
+use sae_lab::files::Header;
+use sae_lab::sae::files::{self, Release};
 use serde_json::{Map, Value, json};
 
 /// Counts what this thread allocates.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use pollster::block_on;
+use sae_lab::files::{Header, head_length};
 use sae_lab::sae::config::{Config, Kind, Metadata, Normalization};
-use sae_lab::sae::files::{Files, Header, WriteSettings, head_length, write};
+use sae_lab::sae::files::{Files, WriteSettings, write};
 use sae_lab::sae::{Init, Sae};
 use sae_lab::tensors::HostTensor;
 use serde_json::{Map, Value, json};
@@ -125,7 +126,7 @@ fn tensors(file: &[u8]) -> BTreeMap<String, Vec<f32>> {
     let length = file.len() as u64;
     let head = head_length("weights", file, length).unwrap();
     let header = Header::parse("weights", &file[..head], length).unwrap();
-    let values = |(name, t): (String, sae_lab::sae::files::Tensor)| {
+    let values = |(name, t): (String, sae_lab::files::Tensor)| {
         let mut values = Vec::new();
         t.stored.append(&file[t.start as usize..t.end as usize], &mut values);
         (name, values)

@@ -73,7 +73,10 @@ pub fn sniff(name: &str, start: &[u8]) -> Result<()> {
             "Fetch the file itself: git lfs pull, or the hub's address with /resolve/ in it, not /raw/.",
         )
     } else if start.starts_with(b"PK\x03\x04") || is_pickle(start) {
-        ("a PyTorch pickle or an archive", "Load it in Python and save it with SAELens: a pickle can run any code, and no browser reads it.")
+        (
+            "a PyTorch pickle or an archive",
+            "Load it in Python and save it as safetensors (an SAE with SAELens): a pickle can run any code, and no browser reads it.",
+        )
     } else {
         return Ok(());
     };
