@@ -110,7 +110,7 @@ export function loadSae(step) {
     body: [printed.element, warnings, panel, save],
     fields() {
       const now = values();
-      const [source, ...details] = preset(loadFields(now, list, session), session.model?.name ?? "tiny");
+      const [source, ...details] = preset(loadFields(now, list, session), session.modelName);
       const { nLayers } = session.config;
       const places = Array.from({ length: nLayers }, (_, layer) => ({ value: `blocks.${layer}.hook_resid_pre`, label: `before block ${layer}` }));
       return [
@@ -160,8 +160,8 @@ export function loadSae(step) {
         ? `It rewrites a vector of ${count(dIn)} numbers as ${count(dSae)} activations, ${(dSae / dIn).toFixed(1)} for each dimension; most of them should be 0.${place}`
         : `It takes vectors of ${count(dIn)} numbers, and this model has ${count(session.config.dModel)}: the steps below will refuse. Choose one that was made for ${session.model?.name ?? "this model"}.`;
     },
-    provenance: (value) => `${session.model?.name ?? "tiny"} · ${hookName(session, value.hook)} · ${value.name}${value.seed === null ? "" : ` · seed ${value.seed}`}`,
-    code: (now) => ({ javascript: snippets.loadJs(now), python: snippets.loadPy(now, session.model?.name ?? "tiny") }),
+    provenance: (value) => `${session.modelName} · ${hookName(session, value.hook)} · ${value.name}${value.seed === null ? "" : ` · seed ${value.seed}`}`,
+    code: (now) => ({ javascript: snippets.loadJs(now), python: snippets.loadPy(now, session.modelName) }),
   };
 
   /** @param {Context} context @returns {Promise<Loaded>} */

@@ -55,7 +55,7 @@ export const loadedOf = (session) => session.usable(STEPS["load-sae"])?.value ??
  * @param {Session} session @param {{hook: string, name: string}} from @param {Record<string, any>} values @param {string} [more]
  */
 export function provenance(session, { hook, name }, { prependBos, view }, more) {
-  const model = session.model?.name ?? "tiny";
+  const model = session.modelName;
   return [model, hookName(session, hook), view === "tl" ? "TransformerLens" : "Hugging Face", prependBos ? "BOS" : "no BOS", name, more].filter(Boolean).join(" · ");
 }
 

@@ -55,7 +55,7 @@ export function tokens(step) {
       const long = ids.length > nCtx ? ` The model reads at most ${counted(nCtx, "token")} at once: the next steps need a shorter text.` : "";
       return `${first}${counted(words, "word")} became ${counted(ids.length - (first ? 1 : 0), "token")}: a word that the model's list does not hold comes in pieces, and a sign such as a full stop is a token of its own.${long}`;
     },
-    provenance: (_value, values) => `${session.model?.name ?? "tiny"} · ${values.prependBos ? "BOS" : "no BOS"}`,
+    provenance: (_value, values) => `${session.modelName} · ${values.prependBos ? "BOS" : "no BOS"}`,
     code: (values) => ({ javascript: snippets.tokensJs(values), python: snippets.tokensPy(values) }),
   };
 }
