@@ -32,8 +32,8 @@ export const STEPS = numbered([
   "cleanup",
 ]);
 
-/** Where the notebook reads the model. */
-export const HOOK = "blocks.8.hook_resid_pre";
+/** Where the notebook reads the model; a model of fewer layers, before its last block. @param {Session} session */
+export const notebookHook = ({ config }) => `blocks.${Math.min(8, config.nLayers - 1)}.hook_resid_pre`;
 
 /** The conventions that activations are computed with. */
 export const READING = /** @type {const} */ (["prependBos", "view"]);

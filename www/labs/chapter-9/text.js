@@ -11,7 +11,7 @@ import { LANDMARK_TEXT } from "../texts/chapter9.js";
 import { length, row } from "../work/rows.js";
 import { printedBox } from "../shared/printed.js";
 import * as snippets from "./snippets.js";
-import { conventionsOf, hookName, provenance, READING, site, STEPS } from "./steps.js";
+import { conventionsOf, hookName, notebookHook, provenance, READING, site, STEPS } from "./steps.js";
 
 /** @typedef {import("../../ui/step.js").LabStep} LabStep */
 /** @typedef {import("../../ui/step.js").Definition} Definition */
@@ -118,6 +118,6 @@ export function activations(step) {
   };
 
   function loadedHook() {
-    return /** @type {Loaded | undefined} */ (session.usable(STEPS["load-sae"])?.value)?.hook ?? "blocks.8.hook_resid_pre";
+    return /** @type {Loaded | undefined} */ (session.usable(STEPS["load-sae"])?.value)?.hook ?? notebookHook(session);
   }
 }
