@@ -2,7 +2,8 @@
 // and lets a test set limits, the outcome of the check and what is kept. `window.fake` is what a test sets.
 
 globalThis.fake ??= { check: "ok", limit: 2 ** 27, slow: 0, kept: [], loads: [] };
-if (globalThis.document && !location.pathname.endsWith("__blank")) {
+if (globalThis.document && location.protocol !== "about:" && !location.pathname.endsWith("__blank")) {
+  Object.assign(fake, JSON.parse(sessionStorage.getItem("fake") ?? "{}"));
   const error = (code, message, hint, cause) => Object.assign(new Error(message), { name: "LabError", code, hint, cause });
   const at = (path) => new URL(location.pathname.includes("/labs/") ? `../${path}` : path, location.href);
   const random = new URL("/fixtures/models/random/", location.origin).href;

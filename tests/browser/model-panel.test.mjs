@@ -168,6 +168,77 @@ test("a link to a model asks first; what is kept whole is opened at once", CPU, 
   sameOrigin();
 });
 
+/** From the next page on GPT-2 is kept whole, and is set as given. */
+const keptWhole = (page, set = {}) =>
+  page.evaluate((set) => {
+    const file = { key: "gpt2/weights", name: "model.safetensors", url: "https://huggingface.co/x/model.safetensors", bytes: 549e6, total: 549e6, complete: true, where: "opfs", model: "gpt2" };
+    sessionStorage.setItem("fake", JSON.stringify({ kept: [file], ...set }));
+  }, set);
+
+test("what is kept whole is opened with the page, on this page and the next; Tiny at a click", CPU, async ({ page, open, quiet, sameOrigin, screenshot }) => {
+  page.setDefaultTimeout(20_000);
+  await open("__blank");
+  await keptWhole(page);
+  await open("index.html?model=gpt2");
+  await model(page, "gpt2");
+  assert.deepEqual(await page.evaluate(() => fake.loads), ["gpt2"]);
+  await open("labs/lab-c4.html");
+  await model(page, "gpt2");
+  // a slow one is not waited for
+  await keptWhole(page, { slow: 5000, kept: [{ key: "k", name: "model.safetensors", url: "https://huggingface.co/x", bytes: 600e6, total: 600e6, complete: true, where: "opfs", model: "gpt2" }] });
+  await open();
+  await page.waitForFunction(() => fake.loads.includes("gpt2"));
+  await page.click("#panel-model > summary");
+  await page.waitForSelector("button[name=open-tiny]");
+  await screenshot("model-panel-opening", { fullPage: false });
+  assert.match(await text(page, "#panel-model [data-part=open]"), /GPT-2 small is being opened/);
+  await page.click("button[name=open-tiny]");
+  await model(page, "tiny");
+  // one that fails leaves Tiny, and says why
+  await keptWhole(page, { check: "wrong" });
+  await open();
+  await model(page, "tiny");
+  await page.click("#panel-model > summary");
+  assert.match(await text(page, "#panel-model [data-part=outcome]"), /The numbers of GPT-2 small are wrong on this device, so it was not opened[^]*The model tiny is open/);
+  quiet();
+  sameOrigin();
+});
+
+for (const [name, path, prepare] of [
+  ["chapter 9", "labs/chapter-9.html", (page) => page.selectOption("#load-sae [name=source]", "train")],
+  ["lab C.4", "labs/lab-c4.html", () => {}],
+])
+  test(`${name} runs from first to last step with a model of two layers, and back with Tiny its results hold for the other`, CPU, async ({ page, open, quiet, sameOrigin }) => {
+    page.setDefaultTimeout(60_000);
+    await open("__blank");
+    await keptWhole(page);
+    await open(`${path}?model=gpt2`);
+    await model(page, "gpt2");
+    await page.waitForSelector("body[data-ready]");
+    await prepare(page);
+    await page.evaluate(() => {
+      for (const input of document.querySelectorAll("[name=epochs], [name=tokens]")) {
+        input.value = input.name === "epochs" ? "2" : "2000";
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+    });
+    await page.click("run-all button[name=run-all]");
+    await page.waitForSelector("run-all button[name=stop-all]", { state: "hidden" });
+    assert.match(await text(page, "run-all"), /Done: \d+ steps run/);
+    const said = () => page.locator("lab-step:not([data-manual])").evaluateAll((steps) => steps.map((step) => [step.id, step.dataset.state, step.querySelector("[data-part=result]").innerText, step.querySelector("[data-part=provenance]").textContent]));
+    const before = await said();
+    for (const [id, state] of before) assert.equal(state, "done", id);
+    await page.click("#panel-model > summary");
+    await page.check("[name=model-choice][value=tiny]");
+    await page.click("button[name=model-load]");
+    await model(page, "tiny");
+    const after = await said();
+    for (const [i, [id, state, result, provenance]] of after.entries()) assert.deepEqual([id, state, result.slice(0, 300), provenance], [id, "stale", before[i][2].slice(0, 300), before[i][3]]);
+    assert.doesNotMatch(after.map(([, , , provenance]) => provenance).join(), /tiny/);
+    quiet();
+    sameOrigin();
+  });
+
 test("the panel fits into 320 pixels, dark, and by the keyboard alone", { ...CPU, context: { viewport: { width: 320, height: 640 }, colorScheme: "dark" } }, async ({ page, open, quiet, screenshot }) => {
   page.setDefaultTimeout(20_000);
   await open();

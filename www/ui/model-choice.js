@@ -15,7 +15,7 @@ import { address, hostOf } from "./model-source.js";
 /** @type {[Weights, string, string][]} */
 const ways = [
   ["auto", "as fits the processor", "16 bits a weight on WebGPU, 32 on the CPU."],
-  ["f16", "16 bits", "Half the memory; computed in 32 bits all the same, so that a logit moves by a few hundredths at most."],
+  ["f16", "16 bits", "Half the memory; computed in 32 bits all the same. Logits differ a little from those of the full weights."],
   ["f32", "32 bits", "As the published weights are; twice the memory."],
 ];
 

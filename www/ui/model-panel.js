@@ -192,7 +192,9 @@ export class ModelPanel {
             h("h3", {}, `What ${name} takes`),
             ...estimateElements(estimate, { host, local, gpu: lab.info.device === "webgpu" }),
             licence ? h("p", { class: "hint" }, "Licence: ", licence.url ? h("a", { href: licence.url }, licence.name) : licence.name, ". ", licence.note) : null,
-            loading.mustClose
+            refused(estimate)
+              ? null
+              : loading.mustClose
               ? h("p", { class: "caution" }, `There is not room for two: ${session.modelName} is closed first, and opened again if this fails.`)
               : h("p", { class: "hint" }, `The open model, ${session.modelName}, stays until the other is ready. Results on the page stay readable, but hold for the model that they were made with.`),
           ],
