@@ -88,6 +88,7 @@ export class ModelPanel {
     const { loading, models, lab } = session;
     if (models.length && !this.#choice.querySelector("input[name=model-choice]")) this.#choice.list(models);
     this.#choice.disabled = loading.state === "loading" || !lab || !session.model;
+    this.#kept.hidden = !lab;
     this.#showOpen();
     this.#showProgress();
     // what stands here is drawn anew only when it is something else: a button that has the focus keeps it
@@ -114,12 +115,11 @@ export class ModelPanel {
   }
 
   #showOpen() {
-    const { model, phase, opening, config, wanted, models } = this.#session;
+    const { model, phase, config, wanted, models } = this.#session;
     if (!model) {
       const other = phase === "opening" && this.#session.loading.state !== "loading" && !isTiny(wanted);
       const text = phase === "opening" ? (other ? `${words(wanted.source, models)} is being opened.` : "The model is being loaded.") : "No model is loaded.";
-      const told = `${text}${other ? phaseWords(opening) : ""}`;
-      if (this.#open.textContent === told || (other && this.#open.textContent?.startsWith(text))) return;
+      if (this.#open.textContent?.startsWith(text)) return;
       fill(this.#open, h("p", {}, text), other ? button("open-tiny", "Open Tiny instead", () => this.#session.openTiny()) : null);
       return;
     }
@@ -149,23 +149,25 @@ export class ModelPanel {
   }
 
   #showProgress() {
-    const { loading } = this.#session;
-    const running = loading.state === "loading";
+    const { loading, model, phase, opening, wanted } = this.#session;
+    const first = !model && phase === "opening" && loading.state !== "loading" && !isTiny(wanted);
+    const running = loading.state === "loading" || first;
+    const progress = first ? opening : loading.progress;
+    const source = first ? wanted.source : loading.wanted?.source;
     this.#phase.hidden = !running;
     if (!running) {
       if (this.#phaseShown) this.#progress.end();
       this.#phaseShown = "";
       return;
     }
-    const local = typeof loading.wanted?.source === "object" && "files" in loading.wanted.source;
-    const text = phaseWords(loading.progress, local);
+    const text = phaseWords(progress, typeof source === "object" && "files" in source);
     if (text !== this.#phaseShown) {
       this.#phaseShown = text;
       setText(this.#phase, text);
       this.#progress.begin(text, "");
       announce(text);
     }
-    const { done, total = null } = loading.progress ?? {};
+    const { done, total = null } = progress ?? {};
     if (done !== undefined) this.#progress.report(done, total, "bytes");
   }
 
