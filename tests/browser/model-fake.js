@@ -23,7 +23,7 @@ if (globalThis.document && location.protocol !== "about:" && !location.pathname.
     Lab.prototype.forget = async (key) => void (fake.kept = key === "all" ? [] : fake.kept.filter((file) => file.key !== key));
     Lab.prototype.loadModel = async function (source, { signal, onProgress, weights, acceptFailedCheck } = {}) {
       fake.loads.push(source);
-      const file = { key: "gpt2/weights", name: "model.safetensors", url: "https://huggingface.co/x/model.safetensors", total: 549 * MB, where: "opfs", model: "gpt2" };
+      const file = { key: "gpt2/weights", name: "model.safetensors", url: "https://huggingface.co/openai-community/gpt2/resolve/607a30d783dfa663caf39e06633721c8d4cfcd7e/model.safetensors", total: 549 * MB, where: "opfs", model: "gpt2" };
       if (source === "gpt2") {
         const start = fake.kept.find(({ key }) => key === file.key)?.bytes ?? 0;
         for (let part = Math.round(start / file.total * 20); part <= 20; part++) {

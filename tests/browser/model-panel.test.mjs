@@ -168,12 +168,14 @@ test("a link to a model asks first; what is kept whole is opened at once", CPU, 
   sameOrigin();
 });
 
-/** From the next page on GPT-2 is kept whole, and is set as given. */
+const GPT2 = "https://huggingface.co/openai-community/gpt2/resolve/607a30d783dfa663caf39e06633721c8d4cfcd7e/model.safetensors";
+
+/** From the next page on GPT-2 is kept whole, and the fake is set as given. */
 const keptWhole = (page, set = {}) =>
-  page.evaluate((set) => {
-    const file = { key: "gpt2/weights", name: "model.safetensors", url: "https://huggingface.co/x/model.safetensors", bytes: 549e6, total: 549e6, complete: true, where: "opfs", model: "gpt2" };
+  page.evaluate(({ set, GPT2 }) => {
+    const file = { key: "gpt2/weights", name: "model.safetensors", url: GPT2, bytes: 549e6, total: 549e6, complete: true, where: "opfs", model: "gpt2" };
     sessionStorage.setItem("fake", JSON.stringify({ kept: [file], ...set }));
-  }, set);
+  }, { set, GPT2 });
 
 test("what is kept whole is opened with the page, on this page and the next; Tiny at a click", CPU, async ({ page, open, quiet, sameOrigin, screenshot }) => {
   page.setDefaultTimeout(20_000);
@@ -185,7 +187,7 @@ test("what is kept whole is opened with the page, on this page and the next; Tin
   await open("labs/lab-c4.html");
   await model(page, "gpt2");
   // a slow one is not waited for
-  await keptWhole(page, { slow: 5000, kept: [{ key: "k", name: "model.safetensors", url: "https://huggingface.co/x", bytes: 600e6, total: 600e6, complete: true, where: "opfs", model: "gpt2" }] });
+  await keptWhole(page, { slow: 5000, kept: [{ key: "k", name: "model.safetensors", url: GPT2, bytes: 548.2e6, total: 600e6, complete: true, where: "opfs", model: "gpt2" }] });
   await open();
   await page.waitForFunction(() => fake.loads.includes("gpt2"));
   await page.click("#panel-model > summary");

@@ -80,7 +80,7 @@ export class ModelLoading extends EventTarget {
       return true;
     } catch (error) {
       if (session.lab !== lab) return this.#end("idle"); // a new engine: what was asked of the old one is over
-      this.kept = isCancelled(error) ? await keptBytes(lab, wanted.source).catch(() => 0) : 0;
+      this.kept = isCancelled(error) ? await keptBytes(lab, wanted.source, session.models).catch(() => 0) : 0;
       if (closeFirst) await session.reopen();
       announce(isCancelled(error) ? `Loading ${name} was stopped` : `Loading ${name} failed`);
       return this.#end(isCancelled(error) ? "stopped" : "failed", error);

@@ -90,22 +90,27 @@ export function remember({ source, weights }, whole) {
   if (text !== null && typeof source !== "string" && whole) memory.set(`whole ${text}`, whole);
 }
 
-/** The kept files of a model, whole or not. @param {Lab} lab @param {Source} source */
-export async function keptOf(lab, source) {
-  if (typeof source !== "string" && !("baseUrl" in source)) return [];
-  const files = await lab.kept();
-  return files.filter(({ url, model }) => (typeof source === "string" ? model === source : url.startsWith(source.baseUrl)));
+/** The folder that a model's files are in, on the web. @param {Source} source @param {readonly ListedModel[]} list @returns {URL | null} */
+function folderOf(source, list) {
+  const base = typeof source === "string" ? list.find(({ id }) => id === source)?.base : "baseUrl" in source ? source.baseUrl : null;
+  return base == null ? null : new URL(base, new URL("../models/models.json", import.meta.url));
 }
 
-/** Bytes of a model's files that are kept. @param {Lab} lab @param {Source} source @returns {Promise<number>} */
-export async function keptBytes(lab, source) {
-  return (await keptOf(lab, source)).reduce((sum, { bytes }) => sum + bytes, 0);
+/** The kept files of a model, whole or not. @param {Lab} lab @param {Source} source @param {readonly ListedModel[]} list */
+async function keptOf(lab, source, list) {
+  const folder = folderOf(source, list);
+  return folder === null ? [] : (await lab.kept()).filter(({ url }) => url.startsWith(folder.href));
+}
+
+/** Bytes of a model's files that are kept. @param {Lab} lab @param {Source} source @param {readonly ListedModel[]} list @returns {Promise<number>} */
+export async function keptBytes(lab, source, list) {
+  return (await keptOf(lab, source, list)).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Whether a model can be opened without asking for its weights on the network. @param {Lab} lab @param {Source} source @param {readonly ListedModel[]} list */
 export async function isHere(lab, source, list) {
   if (source === "tiny") return true;
-  const kept = await keptOf(lab, source);
+  const kept = await keptOf(lab, source, list);
   const here = kept.filter(({ complete }) => complete).reduce((sum, { bytes }) => sum + bytes, 0);
   const size = typeof source === "string" ? list.find(({ id }) => id === source)?.files.weights?.bytes : "baseUrl" in source ? memory.get(`whole ${source.baseUrl}`) : null;
   return typeof size === "number" && size > 0 && here >= size;
@@ -113,10 +118,8 @@ export async function isHere(lab, source, list) {
 
 /** The host that a model's files come from; null for files of this computer and of the page itself. @param {Source} source @param {readonly ListedModel[]} list */
 export function hostOf(source, list) {
-  const base = typeof source === "string" ? list.find(({ id }) => id === source)?.base : "baseUrl" in source ? source.baseUrl : null;
-  if (base == null) return null;
-  const { host, origin } = new URL(base, new URL("../models/models.json", import.meta.url));
-  return origin === location.origin ? null : host;
+  const folder = folderOf(source, list);
+  return folder === null || folder.origin === location.origin ? null : folder.host;
 }
 
 /** A model in a few words. @param {Source} source @param {readonly ListedModel[]} list */

@@ -180,7 +180,7 @@ export class Session extends EventTarget {
     await old?.dispose().catch(() => {}); // what still ran with it ends with it
     forgetLink();
     const { source } = wanted;
-    const whole = this.lab && typeof source === "object" ? await keptBytes(this.lab, source).catch(() => null) : null;
+    const whole = this.lab && typeof source === "object" ? await keptBytes(this.lab, source, this.models).catch(() => null) : null;
     remember(wanted, whole);
   }
 
