@@ -1,5 +1,5 @@
-// Runs before a page's own code: puts a model that loads in view, without a network, in place of the published one,
-// and lets a test set limits, the outcome of the check and what is kept. `window.fake` is what a test sets.
+// Runs before a page's own code: puts a small model in place of the published GPT-2, which no test can fetch, and lets a test
+// set limits, the outcome of the check, the pace of the download and what is kept. `window.fake` is what a test sets.
 
 globalThis.fake ??= { check: "ok", limit: 2 ** 27, slow: 0, kept: [], loads: [] };
 if (globalThis.document && location.protocol !== "about:" && !location.pathname.endsWith("__blank")) {
@@ -42,7 +42,7 @@ if (globalThis.document && location.protocol !== "about:" && !location.pathname.
       ];
       if (!passed && !acceptFailedCheck) {
         await model.dispose();
-        throw error("LAB-CHECK-FAILED", "The model's numbers are wrong on this device.", "Open it on the CPU.", check);
+        throw error("LAB-CHECK-FAILED", "The model's numbers are wrong on this device.", "Open it on the CPU.", { checks: check });
       }
       return Object.assign(model, { check, weights: weights === "f32" || this.info.device === "cpu" ? "f32" : "f16", deviceBytes: 1.2 * MB, source: { kind: "list", kept: "opfs" } });
     };

@@ -132,7 +132,7 @@ export class ModelPanel {
         ? h("p", {}, "A GPT-2 in miniature, trained for this lab: the same form and the same number of layers as GPT-2, but not its knowledge. What you find here holds for this model.")
         : typeof wanted.source === "string"
           ? h("p", {}, models.find(({ id }) => id === wanted.source)?.about)
-          : h("p", {}, `Loaded from ${words(wanted.source, models)}.`),
+          : h("p", {}, `Opened: ${words(wanted.source, models)}.`),
       facts([
         ["parameters", count(model.parameters)],
         ["layers", String(config.nLayers)],

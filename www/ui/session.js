@@ -100,7 +100,7 @@ export class Session extends EventTarget {
     try {
       const { listModels, openLab } = await import("../sae-lab.js");
       const [opened, models] = await Promise.all([openLab({ device, onProgress }), listModels().catch(() => [])]);
-      const open = (lab = /** @type {Lab} */ (/** @type {unknown} */ (opened)));
+      const open = (lab = opened);
       this.models = models;
       const first = wanted ?? (await this.#firstModel(open));
       if (!isCurrent()) return open.dispose();
