@@ -1,7 +1,7 @@
 // @ts-check
 // Keeps files in the Cache API, where a browser has no file system: KEY/meta, and the bytes as KEY/0, KEY/1, … of a few MB each.
 // The number of pieces and of bytes stands in the meta entry, which is written after the piece.
-import { PIECE, toMeta } from "./kept.js";
+import { PIECE, countOf, toMeta } from "./kept.js";
 
 /** @typedef {import("./kept.js").Meta} Meta */
 /** @typedef {{count: number, bytes: number}} Size */
@@ -9,7 +9,7 @@ import { PIECE, toMeta } from "./kept.js";
 const NAME = "sae-lab-models";
 
 /** @type {import("./kept.js").Place} */
-export const cache = { where: "cache", probe, find, list, write, remove };
+export const cache = { where: "cache", markEvery: 2000, probe, find, list, write, remove };
 
 async function probe() {
   await caches.open(NAME);
@@ -47,10 +47,23 @@ async function open(store, key) {
     const { meta: written, count, bytes } = await (await store.match(address(key, "meta")))?.json();
     const meta = toMeta(written, key);
     if (meta === null || !Number.isSafeInteger(count) || !Number.isSafeInteger(bytes)) return null;
-    return { meta, where: "cache", bytes, read: () => read(store, key, count) };
+    // What is to be added to has to be as long as it says.
+    const there = meta.complete || (await lengthOf(store, key, count)) === bytes;
+    return { meta, where: "cache", bytes: there ? countOf(meta, bytes) : 0, read: () => read(store, key, count) };
   } catch {
     return null;
   }
+}
+
+/**
+ * @param {Cache} store
+ * @param {string} key
+ * @param {number} count
+ */
+async function lengthOf(store, key, count) {
+  let length = 0;
+  for (let part = 0; part < count; part++) length += (await (await store.match(address(key, part)))?.blob())?.size ?? NaN;
+  return length;
 }
 
 /**
@@ -85,13 +98,19 @@ async function write(meta, kept) {
   const writer = {
     bytes: kept?.bytes ?? 0,
     async append(piece) {
+      if (waitingBytes >= PIECE) await flush();
       // The engine may take the piece's buffer away before it is written.
       waiting.push(piece.slice());
       waitingBytes += piece.byteLength;
       this.bytes += piece.byteLength;
-      if (waitingBytes < PIECE) return;
+    },
+    async *all() {
+      yield* read(store, meta.key, count);
+      yield* waiting;
+    },
+    async mark(news) {
       await flush();
-      await describe(meta, this.bytes);
+      await describe(news, this.bytes);
     },
     async close(last) {
       await flush();

@@ -72,10 +72,10 @@ export class Intake {
       if (step.done) break;
       await this.take(step.value, "read", true);
     }
-    if (this.received !== bytes) throw new Spoilt(meta.key, null);
+    if (this.received !== bytes || (!meta.complete && this.hex() !== meta.part?.sha256)) throw new Spoilt(meta.key, null);
   }
 
-  /** The hash of all that came, to be called once. */
+  /** The hash of all that came so far. */
   hex() {
     return this.#hash.hex();
   }

@@ -2,7 +2,8 @@
 // What a kept file is, whatever place it is kept in.
 
 /**
- * What is written beside a kept file. `sha256` is that of all its bytes: on record beforehand, or computed when it was complete.
+ * What is written beside a kept file. `sha256` is that of all its bytes: on record beforehand, or computed when it was complete. `part` is how much of
+ * an incomplete file counts, with the hash of that: written now and then, so that a tab that was closed leaves something, and wrong bytes are told.
  *
  * @typedef {object} Meta
  * @property {string} key
@@ -14,6 +15,7 @@
  * @property {string | null} etag
  * @property {string | null} modified
  * @property {boolean} complete
+ * @property {{bytes: number, sha256: string} | null} part
  * @property {number} at       when it was written, by Date.now()
  *
  * @typedef {"opfs" | "cache" | "memory"} Where
@@ -21,18 +23,21 @@
  * @typedef {object} Kept
  * @property {Meta} meta
  * @property {Where} where
- * @property {number} bytes   how many there are
+ * @property {number} bytes   how many there are that count
  * @property {() => AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>} read  may fail at any time: the browser may have evicted the file
  *
  * A file that is being written. Its bytes are `bytes` of the file, from its start.
  * @typedef {object} Writer
  * @property {number} bytes
  * @property {(piece: Uint8Array) => Promise<void>} append   all of the piece is kept, or it rejects
+ * @property {(meta: Meta) => Promise<void>} mark    writes what has become known beside it
  * @property {(meta: Meta) => Promise<void>} close   what was appended stays
+ * @property {() => AsyncGenerator<Uint8Array, void, void>} all   what was appended, also after a failure
  *
  * Every method may reject where the browser denies storage.
  * @typedef {object} Place
  * @property {Where} where
+ * @property {number} markEvery   milliseconds between two marks that cost little here
  * @property {() => Promise<void>} probe      rejects where nothing can be kept
  * @property {(key: string) => Promise<Kept | null>} find
  * @property {() => Promise<Kept[]>} list
@@ -79,11 +84,30 @@ function decodeURIComponentOr(text) {
  */
 export function toMeta(value, key) {
   if (typeof value !== "object" || value === null) return null;
-  const { url, name, model, total, sha256, etag, modified, complete, at } = /** @type {Record<string, unknown>} */ (value);
+  const { url, name, model, total, sha256, etag, modified, complete, part, at } = /** @type {Record<string, unknown>} */ (value);
   const texts = [url, name, model].every((text) => typeof text === "string") && [sha256, etag, modified].every((text) => text === null || typeof text === "string");
   const numbers = (total === null || Number.isSafeInteger(total)) && Number.isFinite(at);
   if (!texts || !numbers || typeof complete !== "boolean" || /** @type {any} */ (value).key !== key) return null;
-  return /** @type {Meta} */ ({ key, url, name, model, total, sha256, etag, modified, complete, at });
+  return /** @type {Meta} */ ({ key, url, name, model, total, sha256, etag, modified, complete, part: toPart(part), at });
+}
+
+/**
+ * @param {unknown} part
+ * @returns {Meta["part"]}
+ */
+function toPart(part) {
+  const { bytes, sha256 } = /** @type {Record<string, unknown>} */ (part ?? {});
+  return typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes > 0 && typeof sha256 === "string" ? { bytes, sha256 } : null;
+}
+
+/**
+ * @param {Meta} meta
+ * @param {number} length  of what is there
+ * @returns {number} how many bytes of it count
+ */
+export function countOf({ complete, part }, length) {
+  if (complete) return length;
+  return part !== null && part.bytes <= length ? part.bytes : 0;
 }
 
 /**

@@ -151,7 +151,7 @@ async function fetchPart(part, context, feed, kept) {
   const resumed = remote.start > 0 ? begun : null;
   const intake = new Intake(context, feed);
   const speaker = new Speaker(key);
-  const meta = { key, url: part.url, name: part.name, model: context.model, total: remote.total ?? total, sha256: part.sha256, ...remote.version, complete: false, at: Date.now() };
+  const meta = { key, url: part.url, name: part.name, model: context.model, total: remote.total ?? total, sha256: part.sha256, ...remote.version, complete: false, part: resumed?.meta.part ?? null, at: Date.now() };
   const keeper = context.keep ? new Keeper(meta) : null;
   let proven = false;
   try {
@@ -161,6 +161,7 @@ async function fetchPart(part, context, feed, kept) {
       for await (const piece of remote.pieces()) {
         await keeper?.append(piece);
         await intake.take(piece, "download", part.sha256 !== null && (total ?? 0) - intake.received < WORTH_KNOWING);
+        await keeper?.mark(intake.received, () => intake.hex());
         speaker.say({ done: intake.received, total: remote.total ?? intake.total });
       }
     } catch (error) {
@@ -216,7 +217,7 @@ async function afterFailure(error, part, keeper, intake, mixed) {
     return (wrong || refused) && mixed ? new Spoilt(keyOf(part.url), error) : error;
   }
   const total = part.bytes ?? intake.total;
-  await keeper?.close({ total });
+  await keeper?.close({ total, ...(intake.received === keeper.bytes ? { part: { bytes: intake.received, sha256: intake.hex() } } : {}) });
   const kept = keeper !== null && keeper.where !== null;
   return kept && isUnreachable(error) ? withKept(/** @type {import("../errors.js").LabError} */ (error), keeper.bytes, total) : error;
 }

@@ -68,6 +68,7 @@ export class Keeper {
   #place = null;
   /** @type {import("./kept.js").Writer | null} */
   #writer = null;
+  #markedAt = -Infinity;
   /** Why the file is not kept in storage. @type {string | null} */ reason = null;
 
   /** @param {Meta} meta */
@@ -108,19 +109,36 @@ export class Keeper {
   }
 
   /**
+   * Writes down, now and then, how much there is, so that a tab that is closed leaves something.
+   *
+   * @param {number} bytes   that were handed over
+   * @param {() => string} sha256  of all of them
+   */
+  async mark(bytes, sha256) {
+    const [place, writer] = [this.#place, this.#writer];
+    if (place === null || writer === null || writer.bytes !== bytes || performance.now() - this.#markedAt < place.markEvery) return;
+    this.#markedAt = performance.now();
+    this.#meta = { ...this.#meta, part: { bytes, sha256: sha256() } };
+    try {
+      await writer.mark(this.#meta);
+    } catch (error) {
+      await this.#move(error);
+    }
+  }
+
+  /**
    * Ends the writing; what there is stays.
    *
    * @param {Partial<Meta>} news  what has become known of the file
    */
   async close(news) {
-    const writer = this.#writer;
-    if (writer === null) return;
-    try {
-      await writer.close({ ...this.#meta, ...news, at: Date.now() });
-    } catch (error) {
-      this.reason = why(error);
-      this.#writer = null;
-      await this.#place?.remove(this.#meta.key).catch(() => {});
+    const last = { ...this.#meta, ...news, at: Date.now() };
+    while (this.#writer !== null) {
+      try {
+        return await this.#writer.close(last);
+      } catch (error) {
+        await this.#move(error);
+      }
     }
   }
 
@@ -140,15 +158,15 @@ export class Keeper {
       try {
         await place.probe();
         const here = kept?.where === place.where ? kept : null;
-        const writer = await place.write(this.#meta, here);
-        [this.#place, this.#writer] = [place, writer];
-        if (kept !== null && here === null) await this.#copy(kept);
-        return;
+        [this.#place, this.#writer] = [place, await place.write(this.#meta, here)];
+        if (kept !== null && here === null) await this.#copy(kept.read(), kept.bytes);
+        break;
       } catch (error) {
-        this.reason ??= why(error);
+        if (this.reason === null || isFull(error)) this.reason = why(error);
         this.#writer = null;
       }
     }
+    if (kept !== null && kept.where !== this.where) await placeOf(kept.where).remove(this.#meta.key).catch(() => {});
   }
 
   /**
@@ -160,24 +178,35 @@ export class Keeper {
     const [place, writer] = [this.#place, this.#writer];
     this.#writer = null;
     this.reason = why(error);
-    if (place === null || writer === null || place.where === "memory") return;
-    const { key } = this.#meta;
-    await writer.close(this.#meta).catch(() => {});
-    const kept = await place.find(key).catch(() => null);
-    if (kept !== null && kept.bytes === writer.bytes) {
-      // What is full is full for the cache as well.
-      const next = isFull(error) ? 2 : PLACES.indexOf(place) + 1;
-      await this.#start(next, kept);
+    if (place === null || writer === null) return;
+    // What is full is full for the Cache as well.
+    const next = PLACES[isFull(error) ? 2 : PLACES.indexOf(place) + 1];
+    if (next !== undefined && next !== place) {
+      try {
+        await next.probe();
+        [this.#place, this.#writer] = [next, await next.write(this.#meta, null)];
+        await this.#copy(writer.all(), writer.bytes);
+      } catch {
+        this.#writer = null;
+      }
     }
-    await place.remove(key).catch(() => {});
+    await writer.close(this.#meta).catch(() => {});
+    await place.remove(this.#meta.key).catch(() => {});
   }
 
-  /** @param {Kept} kept */
-  async #copy(kept) {
-    for await (const piece of kept.read()) await this.#writer?.append(piece);
-    if (this.#writer?.bytes !== kept.bytes) throw new Error("What was kept is gone.");
-    await PLACES.find((place) => place.where === kept.where)?.remove(this.#meta.key).catch(() => {});
+  /**
+   * @param {AsyncGenerator<Uint8Array, void, void>} pieces
+   * @param {number} bytes
+   */
+  async #copy(pieces, bytes) {
+    for await (const piece of pieces) await this.#writer?.append(piece);
+    if (this.#writer?.bytes !== bytes) throw new Error("What was kept is gone.");
   }
+}
+
+/** @param {import("./kept.js").Where} where @returns {Place} */
+function placeOf(where) {
+  return where === "opfs" ? opfs : where === "cache" ? cache : memory;
 }
 
 /** @param {unknown} error */
