@@ -5,6 +5,7 @@
 
 mod config;
 mod tokenizer;
+mod weights;
 
 use sae_lab::{LabError, Result};
 
