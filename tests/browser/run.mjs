@@ -1,7 +1,7 @@
 // Runs tests/browser/*.test.mjs in Chromium, one after the other, and prints each.
 // The last line is "browser: N passed, N failed"; the exit code is 0 only when something ran and nothing failed.
 //
-//   node tests/browser/run.mjs [--filter TEXT] [--root www] [--base /a/b/]
+//   node tests/browser/run.mjs [--filter TEXT] [--full] [--root www] [--base /a/b/]
 
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,6 +15,7 @@ import { openSession } from "./session.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({ options: {
   filter: { type: "string", default: "" },
+  full: { type: "boolean", default: false },
   root: { type: "string", default: join(here, "../../www") },
   base: { type: "string", default: "/course/week-7/" },
 } });
@@ -51,7 +52,10 @@ async function collect() {
     await import(pathToFileURL(join(here, name)).href).catch((error) => report({ file, name: "the file loads" }, error));
     for (const test of registered.slice(before)) test.file = file;
   }
-  return registered.filter(({ file, name }) => `${file}: ${name}`.toLowerCase().includes(flags.filter.toLowerCase()));
+  const named = registered.filter(({ file, name }) => `${file}: ${name}`.toLowerCase().includes(flags.filter.toLowerCase()));
+  const chosen = named.filter(({ options }) => flags.full || !options.full);
+  if (chosen.length < named.length) console.log(`${named.length - chosen.length} long tests are left to --full`);
+  return chosen;
 }
 
 /** Says what the tests run on; null when there is no WebGPU adapter. */
@@ -101,7 +105,7 @@ async function runOne(test) {
 }
 
 async function sessionFor({ file, options }) {
-  const { timeout, shared, ...kind } = options;
+  const { timeout, shared, full, ...kind } = options;
   const key = `${file} ${JSON.stringify(kind)}`;
   let session = shared ? sharedSessions.get(key) : undefined;
   if (session) session.forget();
