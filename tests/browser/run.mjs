@@ -7,7 +7,7 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { adapterOf, launch } from "./browser.mjs";
+import { CACHE, adapterOf, launch } from "./browser.mjs";
 import { registered } from "./harness.mjs";
 import { startServer } from "./server.mjs";
 import { openSession } from "./session.mjs";
@@ -22,7 +22,7 @@ const { values: flags } = parseArgs({ options: {
 const counts = { passed: 0, failed: 0 };
 
 const tests = await collect();
-const mounts = { "/fixtures/": join(here, "../reference"), "/harness/": here };
+const mounts = { "/fixtures/": join(here, "../reference"), "/harness/": here, "/made/": join(CACHE, "models") };
 const site = await startServer({ root: flags.root, base: flags.base, mounts });
 /** Running browsers by kind: with a WebGPU adapter or without. */
 const browsers = new Map();
