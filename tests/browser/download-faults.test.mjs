@@ -3,7 +3,7 @@
 // Below each test's name stand the answers that the server gave for the file in question, and how the attempt ended.
 
 import assert from "node:assert/strict";
-import { attempt, check, prepare, serve, told } from "./fault-cases.mjs";
+import { attempt, calm, check, prepare, serve, slug, told } from "./fault-cases.mjs";
 import { test } from "./harness.mjs";
 
 const options = /** @type {const} */ ({ device: "cpu", shared: true, timeout: 60_000 });
@@ -291,15 +291,5 @@ async function keepsNothing({ lab }, served) {
   const kept = await lab(({ lab }) => lab.kept());
   const left = kept.filter(({ url }) => url === served.faults.url + served.path());
   assert.deepEqual(left, [], "nothing of a wrong file is kept");
-}
-
-/** Chromium itself reports failed requests on the console; nothing else may, and no error may escape. */
-function calm({ messages }) {
-  assert.deepEqual(messages.filter((message) => !/Failed to load resource|net::|CORS policy/.test(message)), []);
-}
-
-/** @param {string} name */
-function slug(name) {
-  return name.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
 }
 

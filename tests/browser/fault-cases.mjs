@@ -108,7 +108,7 @@ class Served {
 }
 
 /**
- * Makes a lab's page ready: the logits that the right files have, both contents, and the served models in its list.
+ * Makes a lab ready: the logits that the right files have, both contents, the served models in its list, and nothing kept.
  *
  * @param {{lab: Function}} session
  * @param {Served[]} served
@@ -119,20 +119,21 @@ export async function prepare({ lab }, ...served) {
   await lab(ready, { right: `${faults.url}/right/`, entries: served.map(({ entry }) => entry).filter(Boolean) });
 }
 
-/** On the page: see prepare(). A page that is ready stays so. */
+/** On the page: see prepare(). A lab that is ready stays so. */
 export async function ready({ lab, right, entries }) {
   const { listModels } = await import("./sae-lab.js");
   const list = await listModels();
   for (const entry of entries) if (!list.some(({ id }) => id === entry.id)) list.push(entry);
-  if (window.right !== undefined) return;
+  await lab.forget("all");
+  if (window.witness?.lab === lab) return;
   const file = async (name, as = name) => new File([await (await fetch(right + name)).blob()], as);
+  const files = async (content) => [await file("config.json"), await file("tokenizer.json"), await file(content, "model.safetensors")];
   window.logitsOf = async (model) => (await model.run(new Uint32Array([5, 17, 101, 250, 3]), { logits: "all" })).logits.data;
-  window.right = {};
-  for (const content of ["old", "new"]) {
-    const files = [await file("config.json"), await file("tokenizer.json"), await file(content, "model.safetensors")];
-    window.witness = await lab.loadModel({ files });
-    window.right[content] = await window.logitsOf(window.witness);
+  if (window.right === undefined) {
+    window.right = {};
+    for (const content of ["old", "new"]) window.right[content] = await window.logitsOf(await lab.loadModel({ files: await files(content) }));
   }
+  window.witness = { lab, model: await lab.loadModel({ files: await files("new") }) };
 }
 
 /**
@@ -163,7 +164,7 @@ export async function attempt({ lab, source, options = {}, stopAt = null }) {
     const { code, message, hint, cause } = error;
     ended = { ok: false, code, message, hint, kind: cause?.kind ?? null, latency: stopped === null ? null : performance.now() - stopped };
   }
-  const usable = same(await window.logitsOf(window.witness), window.right.new);
+  const usable = same(await window.logitsOf(window.witness.model), window.right.new);
   return { ...ended, usable, beyond, phases: [...phases] };
 }
 
@@ -191,6 +192,16 @@ export function check(ended, { code, kind, says, content = "old", either = false
   if (kind) assert.match(String(ended.kind), kind, text);
   if (says) assert.match(`${ended.message} ${ended.hint}`, says, text);
   assert.ok(ended.hint.length > 5, text);
+}
+
+/** Chromium itself reports failed requests on the console; nothing else may, and no error may escape. */
+export function calm({ messages }) {
+  assert.deepEqual(messages.filter((message) => !/Failed to load resource|net::|CORS policy/.test(message)), []);
+}
+
+/** A name as a folder. @param {string} name */
+export function slug(name) {
+  return name.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
 }
 
 /** Other weights in a file of the same length: some in its first half and some in its second have their signs changed. */
