@@ -14,7 +14,7 @@ const FAULTS = `
   if (globalThis.Window) {
     const Plain = Worker;
     globalThis.Worker = class extends Plain {
-      constructor(url, options) { super(url, { ...options, name: options.name + "#faults=" + JSON.stringify(globalThis.faults) }); }
+      constructor(url, options) { super(url, { ...options, name: (options?.name ?? "") + "#faults=" + JSON.stringify(globalThis.faults) }); }
     };
   }
   {
