@@ -10,7 +10,7 @@
 // with LAB-CANCELLED. Every rejection is a LabError with code, message and hint.
 import { Analysis } from "./engine/analysis.js";
 import { defaults } from "./engine/defaults.js";
-import { readModel } from "./engine/load.js";
+import { estimate, forget, kept, loadModel } from "./engine/load.js";
 import { Model } from "./engine/model.js";
 import { take } from "./engine/options.js";
 import { Sae, createSae, restoreSae } from "./engine/sae.js";
@@ -70,21 +70,51 @@ export class Lab {
 
   /**
    * Loads a model: by the id it has in models.json, from an address below which its files lie under GPT-2's
-   * own names, or from files of this computer.
+   * own names, or from files of this computer. What is downloaded is kept (`keep`) and not fetched twice; a download that was stopped or
+   * broke off goes on where it was.
    *
-   * `onProgress`: {phase: "download", done, total} in bytes (`total` null below a baseUrl; {phase: "read"} for
-   * files), {phase: "verify", done, total} in bytes, {phase: "load", done, total}, {phase: "warm-up"}.
+   * `onProgress`: {phase: "download", done, total} in bytes over all files (`total` null until it is known) while they are fetched, checked and
+   * brought to the device; {phase: "read", …} the same for kept copies and files of this computer; {phase: "wait", …} while another tab
+   * downloads the same file; {phase: "warm-up"}; {phase: "check"}.
    *
    * @param {string | {baseUrl: string | URL, name?: string} | {files: Iterable<File> | FileList, name?: string}} source
-   * @param {import("./engine/types.js").Control} [options]
+   * @param {Partial<import("./engine/types.js").LoadModelSettings> & import("./engine/types.js").Control} [options]
    * @returns {Promise<Model>}
-   * @throws {import("./engine/errors.js").LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-CANCELLED
+   * @throws {import("./engine/errors.js").LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-TOO-LARGE, LAB-CHECK-FAILED, LAB-CANCELLED
    */
   async loadModel(source, options) {
-    const { control } = take("loadModel", {}, options, ["signal", "onProgress"]);
-    const files = await readModel(source, this.#client, control);
-    const made = this.#client.call("loadModel", [files], { signal: control.signal, onStep: control.onProgress });
-    return new Model(this.#client, await made.result);
+    const { settings, control } = take("loadModel", defaults.loadModel, options, ["signal", "onProgress"]);
+    const { made } = await loadModel(this.#client, source, settings, control);
+    return new Model(this.#client, made);
+  }
+
+  /**
+   * What a model will take, before anything large is fetched. loadModel refuses what has `problems` here.
+   *
+   * @param {string | {baseUrl: string | URL, name?: string} | {files: Iterable<File> | FileList, name?: string}} source
+   * @param {{weights?: "auto" | "f16" | "f32", signal?: AbortSignal}} [options]
+   * @returns {Promise<import("./engine/types.js").Estimate>}
+   * @throws {import("./engine/errors.js").LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-CANCELLED
+   */
+  async estimate(source, options) {
+    const { settings, control } = take("estimate", defaults.estimate, options, ["signal"]);
+    return estimate(this.#client, source, settings, control.signal);
+  }
+
+  /** What is kept on this computer of downloaded models, newest first. @returns {Promise<import("./engine/types.js").KeptFile[]>} */
+  async kept() {
+    return kept();
+  }
+
+  /**
+   * Deletes a kept file. Models that are loaded are not touched.
+   *
+   * @param {string} key  of kept(); "all" for everything
+   * @returns {Promise<void>}
+   * @throws {import("./engine/errors.js").LabError} LAB-BUSY while it is being downloaded
+   */
+  async forget(key) {
+    return forget(key);
   }
 
   /**

@@ -15,6 +15,7 @@ export class Watch {
   #gate = null;
   #feed;
   #onHeld;
+  #abort = new AbortController();
 
   /**
    * @param {((entries: object[], step: import("./types.js").Progress | null) => void) | null} send  null: nobody watches
@@ -39,8 +40,14 @@ export class Watch {
     return true;
   }
 
+  /** Aborted by `cancel`, for what waits elsewhere. */
+  get signal() {
+    return this.#abort.signal;
+  }
+
   cancel() {
     this.#cancelled = true;
+    this.#abort.abort();
     this.#feed?.close();
     this.resume();
   }

@@ -1,5 +1,6 @@
 // @ts-check
 import { LabError, cancelled, fromPlain } from "./errors.js";
+import { hold } from "./loading/memory.js";
 import { shielded } from "./progress.js";
 import { MAKERS } from "./protocol.js";
 import { pack } from "./transfer.js";
@@ -128,7 +129,7 @@ export class Client {
    *
    * @param {Uint8Array<ArrayBuffer>} bytes  given up, and handed back with the answer
    * @param {AbortSignal} [signal]
-   * @returns {Promise<{hex: string | null, bytes: Uint8Array<ArrayBuffer>}>}
+   * @returns {Promise<{hex: string, bytes: Uint8Array<ArrayBuffer>}>}
    */
   digest(bytes, signal) {
     return this.#send("digest", { signal }, (id) => ({ type: "digest", id, bytes }), [bytes.buffer]).result;
@@ -242,6 +243,8 @@ export class Client {
         const pending = this.#pending.get(message.id);
         return pending && answerPauses(pending, true);
       }
+      case "hold":
+        return hold(message.key, message.held);
       case "result":
         return this.#finish(message.id, (pending) => pending.resolve(message.value), message.value);
       case "error":

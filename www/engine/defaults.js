@@ -8,6 +8,15 @@ export const HOOK = "blocks.6.hook_resid_post";
 /** @type {Readonly<{device: "auto" | "webgpu" | "cpu"}>} */
 const openLab = Object.freeze({ device: "auto" });
 
+/**
+ * "auto" weights: 16 bits on a GPU, 32 on the CPU.
+ * @type {Readonly<import("./types.js").LoadModelSettings>}
+ */
+const loadModel = Object.freeze({ weights: "auto", keep: true, acceptFailedCheck: false });
+
+/** @type {Readonly<Pick<import("./types.js").LoadModelSettings, "weights">>} */
+const estimate = Object.freeze({ weights: "auto" });
+
 /** @type {Readonly<import("./types.js").TokenizeSettings>} */
 const tokenize = Object.freeze({ prependBos: true });
 
@@ -224,7 +233,7 @@ const matchFeatures = Object.freeze({ foundActs: null, truthActs: null, signed: 
 
 /** The defaults by the name of the method. */
 export const defaults = Object.freeze({
-  openLab, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
+  openLab, loadModel, estimate, tokenize, run, generate, steer, collect, createSae, recipe, train, trainStream, loss, topFeatures, examples, heatmap, direction,
   coactivation, featureActs, perToken, matching, concepts, contrast, probe, decompose, quality, spliced, save, mismatches,
   toyTrain, interference, toySample, world, matchFeatures,
 });

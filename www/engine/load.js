@@ -1,170 +1,102 @@
 // @ts-check
-// Reads the files of a model into memory, with progress, and compares them with what is on record.
-import { linked, orAborted } from "./abort.js";
-import { download, hashError, isMissing } from "./download.js";
-import { LabError, describe } from "./errors.js";
+// The page's side of loading a model: it finds out where the files are and hands that to the worker, which reads them. What is kept on this
+// computer is listed and deleted from here.
+import { orAborted } from "./abort.js";
+import { LabError, fromPlain } from "./errors.js";
+import { held } from "./loading/memory.js";
+import { isBusy } from "./loading/sharing.js";
+import { list, remove } from "./loading/store.js";
 import { locate } from "./models.js";
-import { ProgressFeed, shielded } from "./progress.js";
 
-/** @typedef {import("./models.js").Local} Local */
-/** @typedef {import("./models.js").Remote} Remote */
-/** @typedef {import("./models.js").Role} Role */
-/** @typedef {Uint8Array<ArrayBuffer>} Bytes */
+/** @typedef {import("./models.js").Plan} Plan */
+/** @typedef {import("./types.js").LoadModelSettings} Settings */
+/** @typedef {{signal?: AbortSignal, onProgress?: (progress: import("./types.js").Progress) => void}} Control */
 
-/**
- * What the engine's loadModel takes.
- * @typedef {{name: string, config: Bytes, weights: Bytes, tokenizer?: Bytes, vocab?: Bytes, merges?: Bytes}} ModelFiles
- */
+/** From how many bytes on the browser is asked not to evict what is kept. */
+const WORTH_ASKING = 64e6;
 
 /**
- * Progress: {phase: "download", done, total} in bytes over all files, `total` null where the sizes are not on
- * record; {phase: "read", …} for files of this computer; {phase: "verify", done, total} in bytes.
- *
- * The small files come first, so that a wrong address shows at once.
- *
+ * @param {import("./client.js").Client} client
  * @param {unknown} source  what loadModel was given
- * @param {import("./client.js").Client} client
- * @param {{signal?: AbortSignal, onProgress?: (progress: import("./types.js").Progress) => void}} control
- * @returns {Promise<ModelFiles>}
- * @throws {LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-CANCELLED, or what ended the engine
+ * @param {Settings} settings
+ * @param {Control} control
+ * @returns {Promise<{made: any, plan: Plan}>} the engine's words, and the plan by which loadPlan makes the same model again
+ * @throws {LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-TOO-LARGE, LAB-CHECK-FAILED, LAB-CANCELLED, or what ended the engine
  */
-export async function readModel(source, client, { signal: callerSignal, onProgress }) {
-  if (client.end !== null) throw client.end;
-  const { signal, unlink } = linked(callerSignal, client);
-  const feed = new ProgressFeed((_, step) => step !== null && !signal.aborted && shielded(onProgress, step));
-  try {
-    const plan = await orAborted(locate(source), signal);
-    const files = await readParts(plan, feed, signal);
-    await verify(plan, files, client, feed, signal);
-    feed.flush();
-    return complete(plan, files);
-  } catch (error) {
-    throw client.end ?? error;
-  } finally {
-    unlink();
-    feed.close();
-  }
+export async function loadModel(client, source, settings, control) {
+  const plan = await located(client, source, settings, control.signal);
+  return loadPlan(client, plan, settings, control);
 }
 
 /**
- * @param {import("./models.js").Plan} plan
- * @param {ProgressFeed} feed
- * @param {AbortSignal} signal
- */
-async function readParts(plan, feed, signal) {
-  /** @type {Partial<Record<Role, Bytes>>} */
-  const files = {};
-  if (plan.config !== null) files.config = new TextEncoder().encode(JSON.stringify(plan.config));
-  const reader = new Reader(plan, feed, signal);
-  for (const part of await reader.choose()) files[part.role] ??= await reader.read(part);
-  return files;
-}
-
-/**
- * @param {import("./models.js").Plan} plan
- * @param {Partial<Record<Role, Bytes>>} files
- * @returns {ModelFiles}
- */
-function complete(plan, { config, weights, tokenizer, vocab, merges }) {
-  const common = config && weights && { name: plan.name, config, weights };
-  if (common && tokenizer) return { ...common, tokenizer };
-  if (common && vocab && merges) return { ...common, vocab, merges };
-  throw new LabError("LAB-BAD-FILE", `The entry of “${plan.name}” in models.json does not name all of the model's files.`, "It needs config, weights, and tokenizer or vocab and merges.");
-}
-
-class Reader {
-  #plan;
-  #feed;
-  #signal;
-  #done = 0;
-  /** @type {number | null} */
-  #total;
-  /** @type {Map<Role, Bytes>} */
-  #read = new Map();
-
-  /**
-   * @param {import("./models.js").Plan} plan
-   * @param {ProgressFeed} feed
-   * @param {AbortSignal} [signal]
-   */
-  constructor(plan, feed, signal) {
-    this.#plan = plan;
-    this.#feed = feed;
-    this.#signal = signal;
-    const sizes = plan.parts.map((part) => ("file" in part ? part.file.size : part.bytes));
-    this.#total = sizes.includes(null) ? null : sizes.reduce((/** @type {number} */ sum, size) => sum + (size ?? 0), 0);
-  }
-
-  /**
-   * The parts to read, the weights last. Where it is not known which tokenizer files there are, trying is the only way to know.
-   *
-   * @returns {Promise<(Remote | Local)[]>}
-   */
-  async choose() {
-    const parts = [...this.#plan.parts].sort((a, b) => Number(a.role === "weights") - Number(b.role === "weights"));
-    const tokenizer = parts.find((part) => part.role === "tokenizer");
-    if (!this.#plan.tokenizerUnknown || tokenizer === undefined) return parts;
-    const config = parts.find((part) => part.role === "config");
-    if (config !== undefined) this.#read.set("config", await this.read(config));
-    try {
-      this.#read.set("tokenizer", await this.read(tokenizer));
-      return parts.filter((part) => part.role !== "vocab" && part.role !== "merges");
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      return parts.filter((part) => part.role !== "tokenizer");
-    }
-  }
-
-  /** @param {Remote | Local} part */
-  async read(part) {
-    const already = this.#read.get(part.role);
-    if (already !== undefined) return already;
-    if ("file" in part) return this.#readFile(part.file);
-    return download(part.url, { bytes: part.bytes, signal: this.#signal, onBytes: (bytes) => this.#advance("download", bytes) });
-  }
-
-  /** @param {File} file */
-  async #readFile(file) {
-    const buffer = await orAborted(file.arrayBuffer(), this.#signal).catch((error) => {
-      if (error instanceof LabError) throw error;
-      throw new LabError("LAB-BAD-FILE", `${file.name} could not be read: ${describe(error)}`, "Check that the file is still there, and choose it again.", error);
-    });
-    this.#advance("read", buffer.byteLength);
-    return new Uint8Array(buffer);
-  }
-
-  /**
-   * @param {string} phase
-   * @param {number} bytes
-   */
-  #advance(phase, bytes) {
-    this.#done += bytes;
-    this.#feed.add({ phase, done: this.#done, total: this.#total });
-  }
-}
-
-/**
- * Compares the files with the hashes on record. Where the browser cannot hash (pages from plain http), their
- * lengths, checked while reading, are all there is.
+ * Loads what a plan names. With the plan that an earlier load gave back, these are the very bytes of that time: kept copies are not
+ * compared with the server's, and a file that has changed there is refused.
  *
- * @param {import("./models.js").Plan} plan
- * @param {Partial<Record<Role, Bytes>>} files  replaced by the same bytes, handed back by the worker
  * @param {import("./client.js").Client} client
- * @param {ProgressFeed} feed
+ * @param {Plan} plan
+ * @param {Settings} settings
+ * @param {Control} control
+ * @returns {Promise<{made: any, plan: Plan}>}
+ */
+export async function loadPlan(client, plan, settings, { signal, onProgress }) {
+  const { parts, ...made } = await client.call("loadModel", [{ plan, settings, held: held() }], { signal, onStep: onProgress }).result;
+  void persist(made.source.kept, parts);
+  return { made, plan: { ...plan, parts } };
+}
+
+/**
+ * @param {import("./client.js").Client} client
+ * @param {unknown} source
+ * @param {Pick<Settings, "weights">} settings
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<import("./types.js").Estimate>}
+ */
+export async function estimate(client, source, settings, signal) {
+  const plan = await located(client, source, settings, signal);
+  const found = await client.call("estimate", [{ plan, settings, held: held() }], { signal }).result;
+  return { ...found, problems: found.problems.map(fromPlain) };
+}
+
+/** @returns {Promise<import("./types.js").KeptFile[]>} */
+export async function kept() {
+  return (await list()).map(({ where, bytes, meta: { key, name, url, total, complete, model } }) => ({ key, name, url, bytes, total, complete, where, model }));
+}
+
+/**
+ * @param {unknown} key  of kept(), or "all"
+ * @throws {LabError} LAB-BUSY for a file that is being downloaded; with "all", the others are gone then
+ */
+export async function forget(key) {
+  const keys = key === "all" ? (await list()).map(({ meta }) => meta.key) : [String(key)];
+  let busy = null;
+  for (const each of keys) if ((await isBusy(each)) || !(await remove(each))) busy = each;
+  if (busy !== null) throw new LabError("LAB-BUSY", `${busy} is being downloaded, and cannot be deleted meanwhile.`, "Stop the download, here or in the other tab, and delete it then.");
+}
+
+/**
+ * @param {import("./client.js").Client} client
+ * @param {unknown} source
+ * @param {Pick<Settings, "weights">} settings
  * @param {AbortSignal} [signal]
  */
-async function verify(plan, files, client, feed, signal) {
-  const recorded = plan.parts.filter((part) => "sha256" in part && part.sha256 !== null);
-  const total = recorded.reduce((sum, part) => sum + (files[part.role]?.byteLength ?? 0), 0);
-  let done = 0;
-  for (const part of /** @type {Remote[]} */ (recorded)) {
-    const sent = files[part.role];
-    if (sent === undefined || part.sha256 === null) continue;
-    feed.add({ phase: "verify", done, total });
-    const { hex, bytes } = await client.digest(sent, signal);
-    files[part.role] = bytes;
-    if (hex !== null && hex !== part.sha256) throw hashError(part.url);
-    done += bytes.byteLength;
+async function located(client, source, { weights }, signal) {
+  if (client.end !== null) throw client.end;
+  if (!["auto", "f16", "f32"].includes(weights)) throw new LabError("LAB-BAD-SETTING", `loadModel: there are no weights “${weights}”.`, "They are auto, f16 or f32.");
+  return orAborted(locate(source), signal);
+}
+
+/**
+ * Asks the browser not to evict a large model. Chromium decides by itself, without a question to the visitor.
+ *
+ * @param {string | null} where
+ * @param {import("./loading/layout.js").Parts} parts
+ */
+async function persist(where, { weights }) {
+  const bytes = weights.flatMap(({ pieces }) => pieces).reduce((sum, part) => sum + (part.bytes ?? 0), 0);
+  if ((where !== "opfs" && where !== "cache") || bytes < WORTH_ASKING) return;
+  try {
+    await navigator.storage.persist();
+  } catch {
+    // Then it may be evicted, and is downloaded again.
   }
-  if (total > 0) feed.add({ phase: "verify", done, total });
 }

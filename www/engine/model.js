@@ -17,10 +17,15 @@ export class Model {
   /** @readonly @type {import("./types.js").ModelConfig} */ config;
   /** The names of its hooks, as TransformerLens has them. @readonly @type {string[]} */ hooks;
   /** How many numbers it has learnt. @readonly @type {number} */ parameters;
+  /** How its weights lie on the device. @readonly @type {"f16" | "f32"} */ weights;
+  /** What they take there. @readonly @type {number} */ deviceBytes;
+  /** What was found when its numbers were checked on this device. @readonly @type {readonly import("./types.js").ModelCheck[]} */ check;
+  /** @readonly @type {Readonly<import("./types.js").ModelSource>} */ source;
 
   /**
    * @param {import("./client.js").Client} client
-   * @param {{id: number, name: string, config: import("./types.js").ModelConfig, hooks: string[], parameters: number}} made
+   * @param {{id: number, name: string, config: import("./types.js").ModelConfig, hooks: string[], parameters: number, weights: "f16" | "f32",
+   *   deviceBytes: number, check: import("./types.js").ModelCheck[], source: import("./types.js").ModelSource}} made
    */
   constructor(client, made) {
     this.#client = client;
@@ -29,6 +34,10 @@ export class Model {
     this.config = made.config;
     this.hooks = made.hooks;
     this.parameters = made.parameters;
+    this.weights = made.weights;
+    this.deviceBytes = made.deviceBytes;
+    this.check = made.check;
+    this.source = made.source;
     register(this, client, "model", made.id);
   }
 

@@ -3,12 +3,13 @@
 
 /**
  * The engine's methods that the page may call, and whether they take a checkpoint: work that is long enough
- * to be watched, held and stopped. No other name reaches the engine.
+ * to be watched, held and stopped. No other name reaches the engine. loadModel and estimate are the worker's own, which reads the files.
  *
  * @type {ReadonlyMap<string, {checkpoint: boolean}>}
  */
 export const METHODS = new Map([
   ["loadModel", { checkpoint: true }],
+  ["estimate", { checkpoint: true }],
   ["tokenize", { checkpoint: false }],
   ["run", { checkpoint: false }],
   ["generate", { checkpoint: true }],
@@ -73,6 +74,7 @@ export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "
  * - `chosen` comes before the engine touches the device, so that a page whose engine dies there knows where.
  * - `progress`: finished epochs, every one of them and in order, then the newest step, if there is one.
  * - `held`: a paused call has reached a checkpoint and stands still.
+ * - `hold`: a file that is kept in memory has grown, or is gone (null).
  * - `died`: the engine trapped; nothing else will come.
  *
  * @typedef {{type: "chosen", choice: import("./device.js").Choice}
@@ -80,6 +82,7 @@ export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "
  *   | {type: "refused", error: import("./errors.js").PlainError}
  *   | {type: "progress", id: number, entries: object[], step: import("./types.js").Progress | null}
  *   | {type: "held", id: number}
+ *   | {type: "hold", key: string, held: import("./loading/memory.js").Held | null}
  *   | {type: "result", id: number, value: unknown}
  *   | {type: "error", id: number, error: import("./errors.js").PlainError}
  *   | {type: "died", error: import("./errors.js").PlainError}} ToPage

@@ -2,10 +2,11 @@
 // SAEs from SAELens's files and to them, and whether one fits what it is used on.
 import { linked, orAborted } from "./abort.js";
 import { defaults } from "./defaults.js";
-import { download, hashError, isMissing } from "./download.js";
+import { download } from "./download.js";
 import { LabError, describe } from "./errors.js";
 import { idOf } from "./handles.js";
 import { fields, toName } from "./inputs.js";
+import { hashError, isMissing } from "./loading/failures.js";
 import { bad, take } from "./options.js";
 import { ProgressFeed, shielded } from "./progress.js";
 import { SAE_FILES, locateSae } from "./saes.js";
@@ -84,7 +85,7 @@ async function fetchPart({ role, url, bytes, sha256 }, client, signal, onBytes) 
   }
   if (sha256 === null) return file;
   const digest = await client.digest(file, signal);
-  if (digest.hex !== null && digest.hex !== sha256) throw hashError(url);
+  if (digest.hex !== sha256) throw hashError(url);
   return digest.bytes;
 }
 

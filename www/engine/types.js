@@ -51,6 +51,38 @@
  */
 
 /**
+ * @typedef {object} LoadModelSettings
+ * @property {"auto" | "f16" | "f32"} weights  how they lie on the device; arithmetic is in 32 bits either way
+ * @property {boolean} keep               keep downloaded files on this computer, so that they are fetched once
+ * @property {boolean} acceptFailedCheck  hand out the model even if this device computes something else with it than it should
+ *
+ * How a model was checked on this very device: the largest difference of a logit from a plain 64-bit computation on the CPU with the weights as they
+ * lie on the device, and for a published model the mean next-token loss on a text, BOS before it, in nats.
+ * @typedef {{kind: "reference", prompt: ArrayLike<number>, error: number, allowed: number, passed: boolean}
+ *   | {kind: "loss", text: string, expected: number, got: number, error: number, allowed: number, passed: boolean}} ModelCheck
+ *
+ * Where a model came from. `kept`: where its weights are now on this computer; null for files of this computer, and where they could not be kept or
+ * were not to be. `keptReason` says why not in storage.
+ * @typedef {{kind: "list" | "address" | "files", url?: string, kept: "opfs" | "cache" | "memory" | null, keptReason?: string}} ModelSource
+ *
+ * What a model will take, in bytes. `download`: all of its files, null where a length is not known; `kept`: how much of that is already here.
+ * `device`: its weights; `working`: what a pass over its whole context takes beside them; `heap`: the engine's memory in the page. Limits are null where the CPU computes; `problems` are what loadModel would refuse it for.
+ * @typedef {object} Estimate
+ * @property {number} parameters
+ * @property {number | null} download
+ * @property {number} kept
+ * @property {number} device
+ * @property {number} working
+ * @property {number} heap
+ * @property {number} largestBinding  of one matrix, in one piece
+ * @property {{binding: number | null, buffer: number | null, heap: number, storage: {quota: number, usage: number} | null}} limits
+ * @property {import("./errors.js").LabError[]} problems
+ *
+ * A downloaded file that is kept, or a part of it. `total` is null where its length is not known yet.
+ * @typedef {{key: string, name: string, url: string, bytes: number, total: number | null, complete: boolean, where: "opfs" | "cache" | "memory", model: string}} KeptFile
+ */
+
+/**
  * `tokens` are decoded one by one, bytes that are no whole character as `<0xE2>` each; `raw` are the
  * tokenizer's own pieces (Ġ for a space).
  * @typedef {{ids: Uint32Array, tokens: string[], raw: string[]}} Tokens

@@ -1,7 +1,8 @@
 // @ts-check
 import { orAborted } from "./abort.js";
-import { distrust, request } from "./download.js";
 import { LabError, describe } from "./errors.js";
+import { distrust } from "./loading/failures.js";
+import { request } from "./loading/fetching.js";
 
 /** @typedef {{module: WebAssembly.Module, wasmBytes: number | null}} Compiled */
 

@@ -8,7 +8,10 @@ import { Watch } from "./checkpoint.js";
 import { chooseDevice } from "./device.js";
 import { LabError, describe, toPlain } from "./errors.js";
 import { METHODS } from "./protocol.js";
-import { sha256 } from "./sha256.js";
+import { estimate } from "./loading/estimate.js";
+import { PIECE } from "./loading/kept.js";
+import { loadModel } from "./loading/load-model.js";
+import { isDue, turn } from "./turn.js";
 import { pack } from "./transfer.js";
 
 /**
@@ -27,6 +30,12 @@ const scope = /** @type {Scope} */ (/** @type {unknown} */ (globalThis));
 
 /** @type {Lab | null} */
 let lab = null;
+/** The engine's module. @type {any} */
+let glue = null;
+/** @type {import("./device.js").Choice} */
+let choice = { device: "cpu", adapter: null, limits: null, reason: null };
+/** What the worker does itself, with the engine's help. @type {Record<string, (spec: any, tools: import("./loading/context.js").Tools) => Promise<unknown>>} */
+const OWN = { loadModel, estimate };
 /** @type {Map<number, Watch>} */
 const running = new Map();
 let panic = "";
@@ -72,9 +81,9 @@ scope.addEventListener("unhandledrejection", (event) => {
  */
 async function open(module, device) {
   try {
-    const glue = await loadGlue();
+    glue = await loadGlue();
     await glue.default({ module_or_path: module });
-    const choice = await chooseDevice(device);
+    choice = await chooseDevice(device);
     scope.postMessage({ type: "chosen", choice });
     const opened = /** @type {Lab} */ (await glue.Lab.open(choice.device));
     lab = opened;
@@ -116,7 +125,8 @@ async function call(id, method, args, progress) {
   running.set(id, watch);
   try {
     const checkpoint = (/** @type {import("./types.js").Progress} */ step) => watch.checkpoint(step);
-    const value = await lab[method]?.(...args, ...(known.checkpoint ? [checkpoint] : []));
+    const own = Object.hasOwn(OWN, method) ? OWN[method] : undefined;
+    const value = own ? await own(args[0], toolsFor(lab, watch)) : await lab[method]?.(...args, ...(known.checkpoint ? [checkpoint] : []));
     watch.finish();
     answer(id, value);
   } catch (error) {
@@ -129,13 +139,31 @@ async function call(id, method, args, progress) {
 }
 
 /**
+ * @param {Lab} lab
+ * @param {Watch} watch
+ * @returns {import("./loading/context.js").Tools}
+ */
+function toolsFor(lab, watch) {
+  const hold = (/** @type {string} */ key, /** @type {any} */ held) => scope.postMessage({ type: "hold", key, held });
+  return { lab, choice, watch, hash: () => new glue.Sha256(), hold };
+}
+
+/**
  * @param {number} id
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 async function digest(id, bytes) {
   try {
-    answer(id, { hex: await sha256(bytes), bytes });
+    const hash = new glue.Sha256();
+    for (let at = 0; at < bytes.byteLength; at += PIECE) {
+      hash.update(bytes.subarray(at, at + PIECE));
+      if (isDue()) await turn();
+    }
+    const hex = hash.hex();
+    hash.free();
+    answer(id, { hex, bytes });
   } catch (error) {
+    if (isTrap(error)) return die(error);
     scope.postMessage({ type: "error", id, error: toPlain(error) });
   }
 }

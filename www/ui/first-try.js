@@ -22,12 +22,14 @@ function stage(opening) {
   switch (phase) {
     case "download":
       return `Fetching the model: ${bytes(done)}${total ? ` of ${bytes(total)}` : ""}`;
-    case "verify":
-      return "Checking the model's files";
-    case "load":
-      return `Loading the model${total ? `: ${percent(done / total)}` : ""}`;
+    case "wait":
+      return `Another tab is fetching the model${total ? `: ${percent(done / total)}` : ""}`;
+    case "read":
+      return `Reading the kept model${total ? `: ${percent(done / total)}` : ""}`;
     case "warm-up":
       return "Warming up";
+    case "check":
+      return "Checking the numbers";
     case "device":
       return "Choosing the processor";
     default:

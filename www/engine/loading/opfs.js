@@ -1,0 +1,132 @@
+// @ts-check
+// Keeps files in the origin private file system: KEY.data, and KEY.json beside it. Pages list, read and remove; only workers
+// write, because only they have createSyncAccessHandle(), which writes in place and nothing twice.
+import { piecesOf, toMeta } from "./kept.js";
+
+/** @typedef {import("./kept.js").Meta} Meta */
+/** @typedef {{write(bytes: Uint8Array, at: {at: number}): number, truncate(length: number): void, flush(): void, close(): void, getSize(): number}} Access */
+
+const FOLDER = "sae-lab-models";
+
+/** @type {import("./kept.js").Place} */
+export const opfs = { where: "opfs", probe, find, list, write, remove };
+
+async function folder() {
+  const root = await navigator.storage.getDirectory();
+  return root.getDirectoryHandle(FOLDER, { create: true });
+}
+
+async function probe() {
+  await folder();
+  if (!("createSyncAccessHandle" in FileSystemFileHandle.prototype)) throw new Error("This browser cannot write files in place.");
+}
+
+/** @param {string} key */
+async function find(key) {
+  return open(await folder(), key);
+}
+
+async function list() {
+  const directory = await folder();
+  const found = [];
+  for await (const name of /** @type {AsyncIterable<string>} */ (/** @type {any} */ (directory).keys())) {
+    if (name.endsWith(".json")) found.push(await open(directory, name.slice(0, -5)));
+  }
+  return found.filter((kept) => kept !== null);
+}
+
+/**
+ * @param {FileSystemDirectoryHandle} directory
+ * @param {string} key
+ * @returns {Promise<import("./kept.js").Kept | null>}
+ */
+async function open(directory, key) {
+  try {
+    const meta = toMeta(JSON.parse(await (await fileOf(directory, `${key}.json`)).text()), key);
+    const file = await fileOf(directory, `${key}.data`);
+    return meta && { meta, where: "opfs", bytes: file.size, read: () => piecesOf(file) };
+  } catch {
+    // Not there, half written, or evicted a moment ago.
+    return null;
+  }
+}
+
+/**
+ * @param {FileSystemDirectoryHandle} directory
+ * @param {string} name
+ */
+async function fileOf(directory, name) {
+  return (await directory.getFileHandle(name)).getFile();
+}
+
+/**
+ * @param {Meta} meta
+ * @param {import("./kept.js").Kept | null} kept
+ * @returns {Promise<import("./kept.js").Writer>}
+ */
+async function write(meta, kept) {
+  const directory = await folder();
+  const access = await accessTo(directory, `${meta.key}.data`);
+  try {
+    access.truncate(kept?.bytes ?? 0);
+    await describe(directory, meta);
+  } catch (error) {
+    access.close();
+    throw error;
+  }
+  /** @type {import("./kept.js").Writer} */
+  const writer = {
+    bytes: kept?.bytes ?? 0,
+    async append(piece) {
+      const written = access.write(piece, { at: this.bytes });
+      if (written !== piece.byteLength) throw new DOMException("There is no room left.", "QuotaExceededError");
+      this.bytes += written;
+    },
+    async close(last) {
+      try {
+        access.truncate(this.bytes);
+        access.flush();
+      } finally {
+        access.close();
+      }
+      await describe(directory, last);
+    },
+  };
+  return writer;
+}
+
+/**
+ * @param {FileSystemDirectoryHandle} directory
+ * @param {Meta} meta
+ */
+async function describe(directory, meta) {
+  const access = await accessTo(directory, `${meta.key}.json`);
+  try {
+    const bytes = new TextEncoder().encode(JSON.stringify(meta));
+    access.truncate(0);
+    if (access.write(bytes, { at: 0 }) !== bytes.byteLength) throw new DOMException("There is no room left.", "QuotaExceededError");
+    access.flush();
+  } finally {
+    access.close();
+  }
+}
+
+/**
+ * @param {FileSystemDirectoryHandle} directory
+ * @param {string} name
+ * @returns {Promise<Access>}
+ */
+async function accessTo(directory, name) {
+  const handle = await directory.getFileHandle(name, { create: true });
+  return /** @type {any} */ (handle).createSyncAccessHandle();
+}
+
+/** @param {string} key */
+async function remove(key) {
+  const directory = await folder();
+  for (const name of [`${key}.json`, `${key}.data`]) {
+    await directory.removeEntry(name).catch((error) => {
+      if (error.name !== "NotFoundError") throw error;
+    });
+  }
+}
