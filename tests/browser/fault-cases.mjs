@@ -110,10 +110,16 @@ class Served {
 /**
  * Makes a lab ready: the logits that the right files have, both contents, the served models in its list, and nothing kept.
  *
- * @param {{lab: Function}} session
+ * @param {{lab: Function}} opened  a session, or what else runs functions on a page with a lab
  * @param {Served[]} served
  */
-export async function prepare({ lab }, ...served) {
+export async function prepare(opened, ...served) {
+  await opened.lab(({ lab }) => lab.forget("all"));
+  await prepareKept(opened, ...served);
+}
+
+/** As prepare(), and what is kept stays. */
+export async function prepareKept({ lab }, ...served) {
   const faults = await server();
   for (const [name, body] of Object.entries(FILES)) faults.put(`/right/${name}`, body);
   await lab(ready, { right: `${faults.url}/right/`, entries: served.map(({ entry }) => entry).filter(Boolean) });
@@ -124,7 +130,6 @@ export async function ready({ lab, right, entries }) {
   const { listModels } = await import("./sae-lab.js");
   const list = await listModels();
   for (const entry of entries) if (!list.some(({ id }) => id === entry.id)) list.push(entry);
-  await lab.forget("all");
   if (window.witness?.lab === lab) return;
   const file = async (name, as = name) => new File([await (await fetch(right + name)).blob()], as);
   const files = async (content) => [await file("config.json"), await file("tokenizer.json"), await file(content, "model.safetensors")];
@@ -138,12 +143,12 @@ export async function ready({ lab, right, entries }) {
 
 /**
  * On the page: loads a model and says how that ended; `content` is "old" or "new" by its logits, else "wrong". Afterwards the
- * lab has to answer as before.
+ * lab has to answer as before. Meanwhile `window.phases` has the phases so far.
  */
 export async function attempt({ lab, source, options = {}, stopAt = null }) {
   const same = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
   const abort = new AbortController();
-  const phases = new Set();
+  const phases = (window.phases = new Set());
   let [stopped, beyond] = [null, false];
   const onProgress = ({ phase, done = 0, total = null }) => {
     phases.add(phase);
@@ -202,6 +207,24 @@ export function calm({ messages }) {
 /** A name as a folder. @param {string} name */
 export function slug(name) {
   return name.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
+}
+
+/** Waits until the server has sent so many bytes of the file. */
+export async function sent(served, mark, bytes) {
+  const end = Date.now() + 20_000;
+  while (!served.entries(mark).some((entry) => entry.sent >= bytes)) {
+    assert.ok(Date.now() < end, "the server was not asked");
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+/** Waits until an answer is given or given up. */
+export async function closed(answer) {
+  const end = Date.now() + 2000;
+  while (!answer.closed) {
+    assert.ok(Date.now() < end, "the download goes on");
+    await new Promise((done) => setTimeout(done, 10));
+  }
 }
 
 /** Other weights in a file of the same length: some in its first half and some in its second have their signs changed. */

@@ -30,8 +30,8 @@ import { gzipSync } from "node:zlib";
  */
 
 /**
- * One answer, as it was given.
- * @typedef {{method: string, path: string, range: string | null, ifRange: string | null, status: number, from: number, sent: number}} Asked
+ * One answer, as it was given; `closed`: nothing more is sent.
+ * @typedef {{method: string, path: string, range: string | null, ifRange: string | null, status: number, from: number, sent: number, closed: boolean}} Asked
  */
 
 /** The reader has taken what was sent before the connection breaks: bytes still on their way would be lost with it. */
@@ -63,7 +63,8 @@ export async function startFaultServer() {
     }
     if (waiting.length > 1 && request.method === "GET") waiting.shift();
     const file = files.get(path);
-    const entry = { method: request.method, path, range: request.headers.range ?? null, ifRange: request.headers["if-range"] ?? null, status: 0, from: 0, sent: 0 };
+    const entry = { method: request.method, path, range: request.headers.range ?? null, ifRange: request.headers["if-range"] ?? null, status: 0, from: 0, sent: 0, closed: false };
+    response.on("close", () => (entry.closed = true));
     asked.push(entry);
     if (fault.refuse) return request.socket.destroy();
     if (fault.redirect) return response.writeHead((entry.status = 302), { ...headers, location: fault.redirect }).end();
