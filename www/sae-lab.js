@@ -10,7 +10,7 @@
 // with LAB-CANCELLED. Every rejection is a LabError with code, message and hint.
 import { Analysis } from "./engine/analysis.js";
 import { defaults } from "./engine/defaults.js";
-import { estimate, forget, kept, loadModel } from "./engine/load.js";
+import { estimate, forget, kept, modelLoader } from "./engine/load.js";
 import { Model } from "./engine/model.js";
 import { take } from "./engine/options.js";
 import { Sae, createSae, restoreSae } from "./engine/sae.js";
@@ -84,8 +84,8 @@ export class Lab {
    */
   async loadModel(source, options) {
     const { settings, control } = take("loadModel", defaults.loadModel, options, ["signal", "onProgress"]);
-    const { made } = await loadModel(this.#client, source, settings, control);
-    return new Model(this.#client, made);
+    const load = modelLoader(this.#client, source, settings);
+    return new Model(this.#client, await load(control));
   }
 
   /**

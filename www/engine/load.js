@@ -16,32 +16,25 @@ import { locate } from "./models.js";
 const WORTH_ASKING = 64e6;
 
 /**
+ * Loads a model each time it is called. After the first success these are the very bytes of that time: their hashes are known, kept copies are
+ * not compared with the server's, and a file that has changed there is refused.
+ *
  * @param {import("./client.js").Client} client
  * @param {unknown} source  what loadModel was given
  * @param {Settings} settings
- * @param {Control} control
- * @returns {Promise<{made: any, plan: Plan}>} the engine's words, and the plan by which loadPlan makes the same model again
- * @throws {LabError} LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-TOO-LARGE, LAB-CHECK-FAILED, LAB-CANCELLED, or what ended the engine
+ * @returns {(control: Control) => Promise<any>} what Model is made of; rejects with LAB-DOWNLOAD, LAB-BAD-FILE, LAB-BAD-SETTING, LAB-TOO-LARGE,
+ *   LAB-CHECK-FAILED, LAB-CANCELLED, or what ended the engine
  */
-export async function loadModel(client, source, settings, control) {
-  const plan = await located(client, source, settings, control.signal);
-  return loadPlan(client, plan, settings, control);
-}
-
-/**
- * Loads what a plan names. With the plan that an earlier load gave back, these are the very bytes of that time: kept copies are not
- * compared with the server's, and a file that has changed there is refused.
- *
- * @param {import("./client.js").Client} client
- * @param {Plan} plan
- * @param {Settings} settings
- * @param {Control} control
- * @returns {Promise<{made: any, plan: Plan}>}
- */
-export async function loadPlan(client, plan, settings, { signal, onProgress }) {
-  const { parts, ...made } = await client.call("loadModel", [{ plan, settings, held: held() }], { signal, onStep: onProgress }).result;
-  void persist(made.source.kept, parts);
-  return { made, plan: { ...plan, parts } };
+export function modelLoader(client, source, settings) {
+  /** @type {Plan | null} */
+  let known = null;
+  return async ({ signal, onProgress }) => {
+    const plan = known ?? (await located(client, source, settings, signal));
+    const { parts, ...made } = await client.call("loadModel", [{ plan, settings, held: held() }], { signal, onStep: onProgress }).result;
+    known = { ...plan, parts };
+    void persist(made.source.kept, parts);
+    return made;
+  };
 }
 
 /**

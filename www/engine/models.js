@@ -1,7 +1,7 @@
 // @ts-check
 // Where the files of a model are: in the list of models.json, below an address, or in the caller's hands. A plan is plain data
 // (and File objects), so that it crosses to the worker, which reads the files.
-import { request } from "./loading/fetching.js";
+import { request } from "./loading/asking.js";
 import { FILE_NAMES, partsOf, shardNames, toManifest } from "./loading/layout.js";
 import { LabError, describe } from "./errors.js";
 import { bad, show } from "./options.js";

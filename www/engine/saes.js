@@ -1,7 +1,7 @@
 // @ts-check
 // Where the files of an SAE are: in the list of saes.json, below an address, or in the caller's hands.
 import { LabError } from "./errors.js";
-import { request } from "./loading/fetching.js";
+import { request } from "./loading/asking.js";
 import { bad, show } from "./options.js";
 import { toFiles, toFolder } from "./sources.js";
 

@@ -2,7 +2,7 @@
 import { orAborted } from "./abort.js";
 import { LabError, describe } from "./errors.js";
 import { distrust } from "./loading/failures.js";
-import { request } from "./loading/fetching.js";
+import { request } from "./loading/asking.js";
 
 /** @typedef {{module: WebAssembly.Module, wasmBytes: number | null}} Compiled */
 

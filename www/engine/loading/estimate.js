@@ -1,13 +1,13 @@
 // @ts-check
 // What a model will take, before anything large is fetched, and whether this computer and browser allow it.
 import { LabError, toPlain } from "../errors.js";
+import { headOf } from "./asking.js";
 import { Amounts, contextOf, precisionOf } from "./context.js";
 import { megabytes } from "./failures.js";
-import { headOf } from "./fetching.js";
 import { keyOf } from "./kept.js";
 import { FILE_NAMES } from "./layout.js";
 import { adopt } from "./memory.js";
-import { Spoilt } from "./read-part.js";
+import { Spoilt } from "./intake.js";
 import { layoutOf, readConfig, unknownBelow } from "./small-files.js";
 import { find, room } from "./store.js";
 
@@ -77,7 +77,7 @@ export async function estimate(spec, tools) {
  */
 async function look(spec, tools, anew) {
   const amounts = new Amounts(tools.watch);
-  const context = contextOf(spec, tools, amounts, { keep: true, since: Date.now(), isDistrusted: () => anew });
+  const context = contextOf(spec, tools, amounts, { keep: false, since: Date.now(), isDistrusted: () => anew });
   const layout = await layoutOf(spec.plan, context, amounts);
   return { config: await readConfig(spec.plan, layout, context, amounts), layout, context };
 }
@@ -117,7 +117,7 @@ function problemsOf(name, { numbers: { deviceBytes, largestBinding }, heap, limi
   const smaller = weights === "f32" && binding !== null ? "Load it with 16-bit weights (weights: “f16”), open the lab on the CPU, or choose a smaller model." : "Choose a smaller model, or open the lab on the CPU.";
   const most = Math.min(binding ?? Infinity, buffer ?? Infinity);
   if (largestBinding > most) {
-    problems.push(tooLarge(`One matrix of “${name}” takes ${megabytes(largestBinding)}, and this GPU works on at most ${megabytes(most)} in one piece.`, smaller, { needed: largestBinding, limit: most, of: "binding" }));
+    problems.push(tooLarge(`“${name}” takes ${megabytes(largestBinding)} in one piece (a matrix, or the attention over its whole context), and this GPU works on at most ${megabytes(most)}.`, smaller, { needed: largestBinding, limit: most, of: "binding" }));
   }
   if (heap > limits.heap) {
     problems.push(tooLarge(`“${name}” takes ${megabytes(heap)} of the page's memory (its weights ${megabytes(deviceBytes)}), and a page's engine can have at most ${megabytes(limits.heap)}.`, "Choose a smaller model.", { needed: heap, limit: limits.heap, of: "heap" }));

@@ -5,16 +5,11 @@
 // (Content-Range, ETag, Last-Modified) can tell; whoever has a hash compares it. A range that is not what was asked for is not
 // used: the file begins anew. Liveness: every wait ends by bytes, the end, an error, 30 silent seconds, or the signal.
 import { cancelled } from "../errors.js";
-import { distrust, htmlError, httpError, isDoubtful, lengthError, networkError, redirectError, stalledError } from "./failures.js";
-
-/** How long nothing may arrive, in milliseconds. */
-const PATIENCE = 30_000;
-/** How long a question about a file's version may take. */
-const QUICK = 5_000;
+import { drop, patiently, request, sameVersion, versionOf } from "./asking.js";
+import { distrust, htmlError, lengthError, networkError } from "./failures.js";
 
 /**
- * Which version of a file a server has, by its own words. Only a strong ETag is taken.
- * @typedef {{etag: string | null, modified: string | null}} Version
+ * @typedef {import("./asking.js").Version} Version
  *
  * @typedef {object} Remote  an answer whose body is still to be read
  * @property {number} start  where its pieces begin: where they were asked from, or 0
@@ -23,30 +18,6 @@ const QUICK = 5_000;
  * @property {() => AsyncGenerator<Uint8Array, void, void>} pieces  to be called once
  * @property {() => void} cancel
  */
-
-/**
- * @param {string} url
- * @param {object} [wanted]
- * @param {AbortSignal} [wanted.signal]
- * @param {RequestCache} [wanted.cache]
- * @param {Record<string, string>} [wanted.headers]
- * @returns {Promise<Response>} 200, 206 or 416, and no web page
- * @throws {import("../errors.js").LabError} LAB-DOWNLOAD with a Failure as its cause, LAB-CANCELLED
- */
-export async function request(url, { signal, cache = "default", headers } = {}) {
-  const response = await ask(url, { signal, headers, cache: isDoubtful(url) ? "reload" : cache });
-  // A part of the file is an answer only where one was asked for.
-  const fits = response.status === 200 || (headers?.Range !== undefined && (response.status === 206 || response.status === 416));
-  if (!fits) {
-    drop(response);
-    throw httpError(url, response);
-  }
-  if (response.status !== 416 && isPage(response)) {
-    drop(response);
-    throw htmlError(url);
-  }
-  return response;
-}
 
 /**
  * Opens a file, where it can be from byte `from` on.
@@ -74,46 +45,6 @@ export async function openRemote(url, { from = 0, total = null, version = null, 
     distrust(url);
   }
   return remote(url, await request(url, { cache, signal }), 0, total, signal);
-}
-
-/**
- * What the server says of a file without sending it.
- *
- * @param {string} url
- * @param {AbortSignal} [signal]
- * @returns {Promise<{missing: boolean, version: Version, bytes: number | null} | null>} null where it does not say
- */
-export async function headOf(url, signal) {
-  const quick = new AbortController();
-  const stop = () => quick.abort();
-  const timer = setTimeout(stop, QUICK);
-  signal?.addEventListener("abort", stop);
-  try {
-    const response = await fetch(url, { method: "HEAD", signal: quick.signal, referrerPolicy: "no-referrer", cache: "no-store" });
-    const missing = [404, 410].includes(response.status) || (response.ok && isPage(response));
-    if (!response.ok && !missing) return null;
-    const length = response.headers.get("Content-Length");
-    // Of a compressed answer, the length says nothing.
-    const bytes = length === null || response.headers.has("Content-Encoding") ? null : Number(length);
-    return { missing, version: versionOf(response), bytes };
-  } catch {
-    if (signal?.aborted) throw cancelled(signal.reason);
-    return null;
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", stop);
-  }
-}
-
-/**
- * @param {Version} a
- * @param {Version} b
- * @returns {boolean | null} null where nothing can be compared
- */
-export function sameVersion(a, b) {
-  if (a.etag !== null && b.etag !== null) return a.etag === b.etag;
-  if (a.modified !== null && b.modified !== null) return a.modified === b.modified;
-  return null;
 }
 
 /**
@@ -225,80 +156,6 @@ async function next(url, reader, signal) {
 }
 
 /**
- * @param {string} url
- * @param {{signal?: AbortSignal, cache: RequestCache, headers?: Record<string, string>}} options
- * @returns {Promise<Response>}
- */
-async function ask(url, { signal, cache, headers }) {
-  if (signal?.aborted) throw cancelled(signal.reason);
-  // An own controller, because a server that never answers is given up too.
-  const controller = new AbortController();
-  const stop = () => controller.abort();
-  signal?.addEventListener("abort", stop);
-  try {
-    const response = await patiently(url, fetch(url, { signal: controller.signal, headers, cache, referrerPolicy: "no-referrer" }));
-    if (!signal?.aborted) return response;
-    drop(response);
-  } catch (error) {
-    stop();
-    if (!signal?.aborted) {
-      if (error instanceof Error && error.name === "LabError") throw error;
-      throw (await isRedirect(url)) ? redirectError(url) : networkError(url, error);
-    }
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
-  throw cancelled(signal?.reason);
-}
-
-/**
- * @template T
- * @param {string} url
- * @param {Promise<T>} promise
- * @returns {Promise<T>}
- */
-async function patiently(url, promise) {
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const late = new Promise((/** @type {(value: never) => void} */ _, reject) => {
-    timer = setTimeout(() => reject(stalledError(url, PATIENCE / 1000)), PATIENCE);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * Whether an address that failed leads to another one: fetch() does not say which of the two it was.
- *
- * @param {string} url
- */
-async function isRedirect(url) {
-  if (navigator.onLine === false) return false;
-  const quick = new AbortController();
-  const timer = setTimeout(() => quick.abort(), QUICK);
-  try {
-    const response = await fetch(url, { method: "HEAD", redirect: "manual", signal: quick.signal, referrerPolicy: "no-referrer", cache: "no-store" });
-    return response.type === "opaqueredirect";
-  } catch {
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * @param {Response} response
- * @returns {Version}
- */
-function versionOf({ headers }) {
-  const etag = headers.get("ETag");
-  return { etag: etag !== null && etag.startsWith('"') ? etag : null, modified: headers.get("Last-Modified") };
-}
-
-/**
  * @param {Response} response
  * @returns {{from: number, total: number | null} | null}
  */
@@ -307,18 +164,8 @@ function rangeOf({ headers }) {
   return match === null ? null : { from: Number(match[1]), total: match[2] === "*" ? null : Number(match[2]) };
 }
 
-/** @param {Response} response */
-function isPage({ headers }) {
-  return /^text\/html\b/i.test(headers.get("Content-Type") ?? "");
-}
-
 /** @param {Uint8Array} piece */
 function looksLikeHtml(piece) {
   const start = new TextDecoder().decode(piece.subarray(0, 64)).trimStart().toLowerCase();
   return start.startsWith("<!doctype html") || start.startsWith("<html");
-}
-
-/** @param {Response} response */
-function drop(response) {
-  void response.body?.cancel().catch(() => {});
 }

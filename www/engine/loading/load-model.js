@@ -10,7 +10,7 @@ import { Amounts, contextOf, precisionOf } from "./context.js";
 import { estimateOf, refuseTooLarge } from "./estimate.js";
 import { Feeder } from "./feed-weights.js";
 import { adopt } from "./memory.js";
-import { Spoilt } from "./read-part.js";
+import { Spoilt } from "./intake.js";
 import { layoutOf, readConfig, readTokenizer } from "./small-files.js";
 
 /** @typedef {import("./context.js").Spec} Spec */

@@ -4,9 +4,10 @@
 // Safety: readPart resolves only when every byte that went to `feed`, in order, belongs to a file with the hash on record; where none is
 // on record, to one version of the file, whose hash is then kept with it. Liveness: kept bytes that turn out to be wrong are removed
 // and reported as `Spoilt`: the next attempt does without them. It always ends, by the file, an error or the signal.
-import { LabError } from "../errors.js";
+import { headOf, sameVersion } from "./asking.js";
 import { distrust, failureOf, hashError, isUnreachable, lengthError, withKept } from "./failures.js";
-import { headOf, openRemote, sameVersion } from "./fetching.js";
+import { openRemote } from "./fetching.js";
+import { Intake, Spoilt, isRefusal } from "./intake.js";
 import { keyOf } from "./kept.js";
 import { Speaker, exclusive } from "./sharing.js";
 import { Keeper, find, remove } from "./store.js";
@@ -37,18 +38,6 @@ import { Keeper, find, remove } from "./store.js";
  * @property {string} sha256
  */
 
-/** What was kept of a file is not what it should be. It has been removed; the file has to be read again from its start. */
-export class Spoilt extends Error {
-  /**
-   * @param {string} key
-   * @param {unknown} cause
-   */
-  constructor(key, cause) {
-    super(`What was kept of ${key} is damaged.`, { cause });
-    this.key = key;
-  }
-}
-
 /** How much of a file is still fetched to learn whether what the engine refused was the right file, in bytes. */
 const WORTH_KNOWING = 64 << 20;
 
@@ -57,7 +46,7 @@ const WORTH_KNOWING = 64 << 20;
  * @param {Context} context
  * @param {Feed} feed
  * @returns {Promise<Outcome>}
- * @throws {LabError | Spoilt} LAB-DOWNLOAD, LAB-CANCELLED, or what `feed` rejects with
+ * @throws {import("../errors.js").LabError | Spoilt} LAB-DOWNLOAD, LAB-CANCELLED, or what `feed` rejects with
  */
 export async function readPart(part, context, feed) {
   const key = keyOf(part.url);
@@ -220,7 +209,7 @@ async function finishKept(kept, part, context, feed) {
  */
 async function afterFailure(error, part, keeper, intake, mixed) {
   const wrong = ["html", "length", "hash", "changed"].includes(failureOf(error)?.kind ?? "");
-  const refused = error instanceof LabError ? error.code === "LAB-BAD-FILE" || error.code === "LAB-NOT-FINITE" : error instanceof Spoilt;
+  const refused = isRefusal(error) || error instanceof Spoilt;
   if (wrong || refused || intake.received === 0) {
     await keeper?.discard();
     if (refused) distrust(part.url);
@@ -229,75 +218,5 @@ async function afterFailure(error, part, keeper, intake, mixed) {
   const total = part.bytes ?? intake.total;
   await keeper?.close({ total });
   const kept = keeper !== null && keeper.where !== null;
-  return kept && isUnreachable(error) ? withKept(/** @type {LabError} */ (error), keeper.bytes, total) : error;
-}
-
-/** The bytes of one file on their way: hashed, counted, fed. */
-class Intake {
-  #context;
-  #feed;
-  #hash;
-  /** What the engine said against the file. @type {unknown} */
-  #refusal = null;
-  received = 0;
-  /** The file's length, once the engine can tell. @type {number | null} */
-  total = null;
-
-  /**
-   * @param {Context} context
-   * @param {Feed} feed
-   */
-  constructor(context, feed) {
-    this.#context = context;
-    this.#feed = feed;
-    this.#hash = context.hash();
-  }
-
-  /**
-   * @param {Uint8Array} piece
-   * @param {"read" | "download"} phase
-   * @param {boolean} patient  whether a file that the engine refuses is read to its end, to learn whether it is the right one
-   */
-  async take(piece, phase, patient) {
-    this.#hash.update(piece);
-    this.received += piece.byteLength;
-    if (this.#refusal === null) {
-      try {
-        const total = await this.#feed(piece);
-        this.total ??= total;
-      } catch (error) {
-        const refused = error instanceof Error && error.name === "LabError" && ["LAB-BAD-FILE", "LAB-NOT-FINITE"].includes(/** @type {LabError} */ (error).code);
-        if (!refused || !patient) throw error;
-        this.#refusal = error;
-      }
-    }
-    await this.#context.advance(phase, piece.byteLength);
-  }
-
-  /** @param {import("./kept.js").Kept} kept */
-  async takeKept({ meta, bytes, read }) {
-    const pieces = read();
-    for (;;) {
-      const step = await pieces.next().catch((error) => {
-        throw new Spoilt(meta.key, error);
-      });
-      if (step.done) break;
-      await this.take(step.value, "read", true);
-    }
-    if (this.received !== bytes) throw new Spoilt(meta.key, null);
-  }
-
-  /** The hash of all that came, to be called once. */
-  hex() {
-    return this.#hash.hex();
-  }
-
-  /** @throws what the engine said against the file, now that it is known to be the right one */
-  settle() {
-    if (this.#refusal !== null) throw this.#refusal;
-  }
-
-  free() {
-    this.#hash.free();
-  }
+  return kept && isUnreachable(error) ? withKept(/** @type {import("../errors.js").LabError} */ (error), keeper.bytes, total) : error;
 }

@@ -30,12 +30,13 @@ function lockOf(key) {
  */
 export async function exclusive(key, signal, onWait, work) {
   let began = false;
-  const begin = () => {
-    began = true;
-    return work();
-  };
   /** @type {(() => void) | null} */
   let deafen = null;
+  const begin = () => {
+    began = true;
+    deafen?.();
+    return work();
+  };
   try {
     const locks = /** @type {LockManager | undefined} */ (navigator.locks);
     if (locks === undefined) return await begin();
