@@ -306,13 +306,15 @@ for (const [how, end] of /** @type {[string, Function][]} */ ([
       const tabs = [await openWith(session, {}, page), await openWith(session)];
       const served = await serve(`/half-way-${slug(how)}-${kind}`, kind);
       for (const tab of tabs) await prepare(tab, served);
-      served.behave([{ rate: 200_000 }, {}]);
+      // How far a file is gets noted once a second.
+      const { length } = served.bytes();
+      served.behave([{ rate: length / 2 }, {}]);
       const mark = served.mark();
       await tabs[0].lab(({ lab, source }) => {
         window.abort = new AbortController();
         void lab.loadModel(source, { signal: window.abort.signal }).catch(() => {});
       }, { source: served.source });
-      await sent(served, mark, 40_000);
+      await sent(served, mark, 0.6 * length);
       const going = load(session, tabs[1], served);
       await session.page.waitForFunction(() => window.phases.has("wait"), null, { polling: 20, timeout: 10_000 });
       await end(page);

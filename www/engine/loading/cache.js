@@ -1,10 +1,9 @@
 // @ts-check
 // Keeps files in the Cache API, where a browser has no file system: KEY/meta, and the bytes as KEY/0, KEY/1, … of a few MB each.
-// The number of pieces and of bytes stands in the meta entry, which is written after the piece.
+// The lengths of the pieces stand in the meta entry, which is written after them.
 import { PIECE, toMeta } from "./kept.js";
 
 /** @typedef {import("./kept.js").Meta} Meta */
-/** @typedef {{count: number, bytes: number}} Size */
 
 const NAME = "sae-lab-models";
 
@@ -44,10 +43,10 @@ async function list() {
  */
 async function open(store, key) {
   try {
-    const { meta: written, count, bytes } = await (await store.match(address(key, "meta")))?.json();
+    const { meta: written, lengths } = await (await store.match(address(key, "meta")))?.json();
     const meta = toMeta(written, key);
-    if (meta === null || !Number.isSafeInteger(count) || !Number.isSafeInteger(bytes)) return null;
-    return { meta, where: "cache", bytes, read: () => read(store, key, count) };
+    if (meta === null || !Array.isArray(lengths) || !lengths.every(Number.isSafeInteger)) return null;
+    return { meta, where: "cache", bytes: sum(lengths), read: () => read(store, key, lengths.length) };
   } catch {
     return null;
   }
@@ -73,14 +72,17 @@ async function* read(store, key, count) {
  */
 async function write(meta, kept) {
   const store = await caches.open(NAME);
-  let count = 0;
-  if (kept !== null) ({ count } = await (await store.match(address(meta.key, "meta")))?.json());
+  /** @type {number[]} */
+  let lengths = [];
+  if (kept !== null) ({ lengths } = await (await store.match(address(meta.key, "meta")))?.json());
+  while (kept !== null && sum(lengths) > kept.bytes) lengths.pop();
+  if (sum(lengths) !== (kept?.bytes ?? 0)) throw new Error("No kept piece ends where the part does.");
   /** @type {Uint8Array[]} */
   let waiting = [];
   let waitingBytes = 0;
-  /** @param {Meta} last @param {number} bytes */
-  const describe = (last, bytes) => store.put(address(last.key, "meta"), new Response(JSON.stringify({ meta: last, count, bytes })));
-  await describe(meta, kept?.bytes ?? 0);
+  /** @param {Meta} news */
+  const describe = (news) => store.put(address(news.key, "meta"), new Response(JSON.stringify({ meta: news, lengths })));
+  await describe(meta);
   /** @type {import("./kept.js").Writer} */
   const writer = {
     bytes: kept?.bytes ?? 0,
@@ -89,21 +91,23 @@ async function write(meta, kept) {
       waiting.push(piece.slice());
       waitingBytes += piece.byteLength;
       this.bytes += piece.byteLength;
-      if (waitingBytes < PIECE) return;
-      await flush();
-      await describe(meta, this.bytes);
+      if (waitingBytes >= PIECE) await flush();
     },
-    async close(last) {
-      await flush();
-      await describe(last, this.bytes);
-    },
+    note,
+    close: note,
   };
   return writer;
 
+  /** @param {Meta} news */
+  async function note(news) {
+    await flush();
+    await describe(news);
+  }
+
   async function flush() {
     if (waitingBytes === 0) return;
-    await store.put(address(meta.key, count), new Response(new Blob(/** @type {BlobPart[]} */ (waiting))));
-    count += 1;
+    await store.put(address(meta.key, lengths.length), new Response(new Blob(/** @type {BlobPart[]} */ (waiting))));
+    lengths.push(waitingBytes);
     waiting = [];
     waitingBytes = 0;
   }
@@ -113,5 +117,11 @@ async function write(meta, kept) {
 async function remove(key) {
   const store = await caches.open(NAME);
   await store.delete(address(key, "meta"));
-  for (let part = 0; await store.delete(address(key, part)); part++);
+  const [folder] = address(key, "").split("?", 1);
+  for (const request of await store.keys()) if (request.url.startsWith(folder ?? "")) await store.delete(request);
+}
+
+/** @param {number[]} lengths */
+function sum(lengths) {
+  return lengths.reduce((sum, length) => sum + length, 0);
 }

@@ -14,6 +14,7 @@
  * @property {string | null} etag
  * @property {string | null} modified
  * @property {boolean} complete
+ * @property {{bytes: number, sha256: string} | null} part  so many bytes of a file that is not complete, and their hash
  * @property {number} at       when it was written, by Date.now()
  *
  * @typedef {"opfs" | "cache" | "memory"} Where
@@ -28,6 +29,7 @@
  * @typedef {object} Writer
  * @property {number} bytes
  * @property {(piece: Uint8Array) => Promise<void>} append   all of the piece is kept, or it rejects
+ * @property {(meta: Meta) => Promise<void>} note    what was appended stays, also when the worker ends without a word
  * @property {(meta: Meta) => Promise<void>} close   what was appended stays
  *
  * Every method may reject where the browser denies storage.
@@ -36,9 +38,32 @@
  * @property {() => Promise<void>} probe      rejects where nothing can be kept
  * @property {(key: string) => Promise<Kept | null>} find
  * @property {() => Promise<Kept[]>} list
- * @property {(meta: Meta, kept: Kept | null) => Promise<Writer>} write  on from a kept part of it, or anew
+ * @property {(meta: Meta, kept: Kept | null) => Promise<Writer>} write  on from a kept part of it, or anew. A part ends where one was
+ *   noted or closed
  * @property {(key: string) => Promise<void>} remove   also of what is damaged, or not there
  */
+
+/**
+ * The first bytes of what is kept.
+ *
+ * @param {Kept} kept
+ * @param {number} bytes
+ * @returns {Kept}
+ */
+export function firstOf(kept, bytes) {
+  return {
+    ...kept,
+    bytes,
+    async *read() {
+      let left = bytes;
+      for await (const piece of kept.read()) {
+        yield piece.subarray(0, left);
+        left -= piece.byteLength;
+        if (left <= 0) return;
+      }
+    },
+  };
+}
 
 /** In which pieces kept files are read and small writes are gathered, in bytes. */
 export const PIECE = 4 << 20;
@@ -79,11 +104,17 @@ function decodeURIComponentOr(text) {
  */
 export function toMeta(value, key) {
   if (typeof value !== "object" || value === null) return null;
-  const { url, name, model, total, sha256, etag, modified, complete, at } = /** @type {Record<string, unknown>} */ (value);
+  const { url, name, model, total, sha256, etag, modified, complete, part, at } = /** @type {Record<string, unknown>} */ (value);
   const texts = [url, name, model].every((text) => typeof text === "string") && [sha256, etag, modified].every((text) => text === null || typeof text === "string");
   const numbers = (total === null || Number.isSafeInteger(total)) && Number.isFinite(at);
   if (!texts || !numbers || typeof complete !== "boolean" || /** @type {any} */ (value).key !== key) return null;
-  return /** @type {Meta} */ ({ key, url, name, model, total, sha256, etag, modified, complete, at });
+  return /** @type {Meta} */ ({ key, url, name, model, total, sha256, etag, modified, complete, part: toPart(part), at });
+}
+
+/** @param {unknown} value */
+function toPart(value) {
+  const { bytes, sha256 } = /** @type {Record<string, unknown>} */ (value ?? {});
+  return Number.isSafeInteger(bytes) && typeof sha256 === "string" ? { bytes, sha256 } : null;
 }
 
 /**

@@ -63,7 +63,7 @@ function open({ meta, blob }) {
  * @returns {Promise<import("./kept.js").Writer>}
  */
 async function write(meta, kept) {
-  let blob = kept === null ? new Blob() : (files.get(meta.key)?.blob ?? new Blob());
+  let blob = kept === null ? new Blob() : (files.get(meta.key)?.blob.slice(0, kept.bytes) ?? new Blob());
   /** @type {Uint8Array[]} */
   let waiting = [];
   let waitingBytes = 0;
@@ -83,9 +83,8 @@ async function write(meta, kept) {
       this.bytes += piece.byteLength;
       if (waitingBytes >= PIECE) flush(meta);
     },
-    async close(last) {
-      flush(last);
-    },
+    note: async (noted) => flush(noted),
+    close: async (last) => flush(last),
   };
   return writer;
 }

@@ -79,8 +79,14 @@ async function write(meta, kept) {
     bytes: kept?.bytes ?? 0,
     async append(piece) {
       const written = access.write(piece, { at: this.bytes });
+      // Chromium's answer when the file was evicted while it was open.
+      if (written > piece.byteLength) throw new DOMException("The browser has taken the file away.", "InvalidStateError");
       if (written !== piece.byteLength) throw new DOMException("There is no room left.", "QuotaExceededError");
       this.bytes += written;
+    },
+    async note(noted) {
+      access.flush();
+      await describe(directory, noted);
     },
     async close(last) {
       try {

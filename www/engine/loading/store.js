@@ -8,11 +8,15 @@ import { describe } from "../errors.js";
 import { cache } from "./cache.js";
 import { megabytes } from "./failures.js";
 import { memory } from "./memory.js";
+import { PIECE } from "./kept.js";
 import { opfs } from "./opfs.js";
 
 /** @typedef {import("./kept.js").Kept} Kept */
 /** @typedef {import("./kept.js").Meta} Meta */
 /** @typedef {import("./kept.js").Place} Place */
+
+/** Between two notes of how far a file is, in milliseconds. */
+const INTERVAL = 1000;
 
 /** In the order in which they are tried. @type {readonly Place[]} */
 const PLACES = [opfs, cache, memory];
@@ -68,6 +72,8 @@ export class Keeper {
   #place = null;
   /** @type {import("./kept.js").Writer | null} */
   #writer = null;
+  /** Where the writing stood when it was noted. */
+  #noted = { bytes: 0, at: -Infinity };
   /** Why the file is not kept in storage. @type {string | null} */ reason = null;
 
   /** @param {Meta} meta */
@@ -94,6 +100,7 @@ export class Keeper {
     const full = free !== null && free.quota - free.usage < missing;
     if (full) this.reason = `The browser lets this site keep ${megabytes(free.quota)}, of which ${megabytes(free.usage)} are taken, and ${megabytes(missing)} are missing.`;
     await this.#start(full ? 2 : first, kept);
+    this.#noted = { bytes: this.bytes, at: performance.now() };
   }
 
   /** @param {Uint8Array} piece */
@@ -104,6 +111,24 @@ export class Keeper {
       } catch (error) {
         await this.#move(error);
       }
+    }
+  }
+
+  /**
+   * Sees to it, now and then, that what there is can be gone on with even when this worker ends without a word.
+   *
+   * @param {() => string} hash  of all bytes so far
+   */
+  async note(hash) {
+    const writer = this.#writer;
+    const now = performance.now();
+    if (writer === null || (now - this.#noted.at < INTERVAL && writer.bytes - this.#noted.bytes < PIECE)) return;
+    this.#noted = { bytes: writer.bytes, at: now };
+    this.#meta = { ...this.#meta, part: { bytes: writer.bytes, sha256: hash() }, at: Date.now() };
+    try {
+      await writer.note(this.#meta);
+    } catch (error) {
+      await this.#move(error);
     }
   }
 
@@ -145,7 +170,7 @@ export class Keeper {
         if (kept !== null && here === null) await this.#copy(kept);
         return;
       } catch (error) {
-        this.reason ??= why(error);
+        this.reason = why(error);
         this.#writer = null;
       }
     }
