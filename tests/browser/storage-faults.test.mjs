@@ -187,6 +187,7 @@ async function spoil({ store, how, of }) {
     remove: null,
   };
   const change = changes[how];
+  // The tokenizer counts as large, too.
   const meant = (size) => (of === "large" ? size > 4096 : size <= 4096);
   let count = 0;
   const walk = async (folder) => {

@@ -1,14 +1,15 @@
 // @ts-check
 // Keeps files in the Cache API, where a browser has no file system: KEY/meta, and the bytes as KEY/0, KEY/1, … of a few MB each.
-// The lengths of the pieces stand in the meta entry, which is written after them.
-import { PIECE, toMeta } from "./kept.js";
+// The number of pieces and of bytes stands in the meta entry, which is written after the piece.
+import { PIECE, countOf, toMeta } from "./kept.js";
 
 /** @typedef {import("./kept.js").Meta} Meta */
+/** @typedef {{count: number, bytes: number}} Size */
 
 const NAME = "sae-lab-models";
 
 /** @type {import("./kept.js").Place} */
-export const cache = { where: "cache", probe, find, list, write, remove };
+export const cache = { where: "cache", markEvery: 2000, probe, find, list, write, remove };
 
 async function probe() {
   await caches.open(NAME);
@@ -43,13 +44,26 @@ async function list() {
  */
 async function open(store, key) {
   try {
-    const { meta: written, lengths } = await (await store.match(address(key, "meta")))?.json();
+    const { meta: written, count, bytes } = await (await store.match(address(key, "meta")))?.json();
     const meta = toMeta(written, key);
-    if (meta === null || !Array.isArray(lengths) || !lengths.every(Number.isSafeInteger)) return null;
-    return { meta, where: "cache", bytes: sum(lengths), read: () => read(store, key, lengths.length) };
+    if (meta === null || !Number.isSafeInteger(count) || !Number.isSafeInteger(bytes)) return null;
+    // What is to be added to has to be as long as it says.
+    const there = meta.complete || (await lengthOf(store, key, count)) === bytes;
+    return { meta, where: "cache", bytes: there ? countOf(meta, bytes) : 0, read: () => read(store, key, count) };
   } catch {
     return null;
   }
+}
+
+/**
+ * @param {Cache} store
+ * @param {string} key
+ * @param {number} count
+ */
+async function lengthOf(store, key, count) {
+  let length = 0;
+  for (let part = 0; part < count; part++) length += (await (await store.match(address(key, part)))?.blob())?.size ?? NaN;
+  return length;
 }
 
 /**
@@ -72,42 +86,43 @@ async function* read(store, key, count) {
  */
 async function write(meta, kept) {
   const store = await caches.open(NAME);
-  /** @type {number[]} */
-  let lengths = [];
-  if (kept !== null) ({ lengths } = await (await store.match(address(meta.key, "meta")))?.json());
-  while (kept !== null && sum(lengths) > kept.bytes) lengths.pop();
-  if (sum(lengths) !== (kept?.bytes ?? 0)) throw new Error("No kept piece ends where the part does.");
+  let count = 0;
+  if (kept !== null) ({ count } = await (await store.match(address(meta.key, "meta")))?.json());
   /** @type {Uint8Array[]} */
   let waiting = [];
   let waitingBytes = 0;
-  /** @param {Meta} news */
-  const describe = (news) => store.put(address(news.key, "meta"), new Response(JSON.stringify({ meta: news, lengths })));
-  await describe(meta);
+  /** @param {Meta} last @param {number} bytes */
+  const describe = (last, bytes) => store.put(address(last.key, "meta"), new Response(JSON.stringify({ meta: last, count, bytes })));
+  await describe(meta, kept?.bytes ?? 0);
   /** @type {import("./kept.js").Writer} */
   const writer = {
     bytes: kept?.bytes ?? 0,
     async append(piece) {
+      if (waitingBytes >= PIECE) await flush();
       // The engine may take the piece's buffer away before it is written.
       waiting.push(piece.slice());
       waitingBytes += piece.byteLength;
       this.bytes += piece.byteLength;
-      if (waitingBytes >= PIECE) await flush();
     },
-    note,
-    close: note,
+    async *all() {
+      yield* read(store, meta.key, count);
+      yield* waiting;
+    },
+    async mark(news) {
+      await flush();
+      await describe(news, this.bytes);
+    },
+    async close(last) {
+      await flush();
+      await describe(last, this.bytes);
+    },
   };
   return writer;
 
-  /** @param {Meta} news */
-  async function note(news) {
-    await flush();
-    await describe(news);
-  }
-
   async function flush() {
     if (waitingBytes === 0) return;
-    await store.put(address(meta.key, lengths.length), new Response(new Blob(/** @type {BlobPart[]} */ (waiting))));
-    lengths.push(waitingBytes);
+    await store.put(address(meta.key, count), new Response(new Blob(/** @type {BlobPart[]} */ (waiting))));
+    count += 1;
     waiting = [];
     waitingBytes = 0;
   }
@@ -117,11 +132,5 @@ async function write(meta, kept) {
 async function remove(key) {
   const store = await caches.open(NAME);
   await store.delete(address(key, "meta"));
-  const [folder] = address(key, "").split("?", 1);
-  for (const request of await store.keys()) if (request.url.startsWith(folder ?? "")) await store.delete(request);
-}
-
-/** @param {number[]} lengths */
-function sum(lengths) {
-  return lengths.reduce((sum, length) => sum + length, 0);
+  for (let part = 0; await store.delete(address(key, part)); part++);
 }

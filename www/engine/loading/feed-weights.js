@@ -87,6 +87,6 @@ export class Feeder {
   /** Where the weights are kept: the least lasting place of all their files. */
   kept() {
     const kept = /** @type {const} */ ([null, "memory", "cache", "opfs"]).find((place) => this.#places.includes(place)) ?? null;
-    return kept === "opfs" || this.#reason === null ? { kept } : { kept, keptReason: this.#reason };
+    return kept === "opfs" || kept === "cache" || this.#reason === null ? { kept } : { kept, keptReason: this.#reason };
   }
 }

@@ -72,8 +72,7 @@ export class Intake {
       if (step.done) break;
       await this.take(step.value, "read", true);
     }
-    const known = meta.part !== null && meta.part.bytes === bytes ? meta.part.sha256 : null;
-    if (this.received !== bytes || (known !== null && known !== this.hex())) throw new Spoilt(meta.key, null);
+    if (this.received !== bytes || (!meta.complete && this.hex() !== meta.part?.sha256)) throw new Spoilt(meta.key, null);
   }
 
   /** The hash of all that came so far. */

@@ -2,7 +2,8 @@
 // What a kept file is, whatever place it is kept in.
 
 /**
- * What is written beside a kept file. `sha256` is that of all its bytes: on record beforehand, or computed when it was complete.
+ * What is written beside a kept file. `sha256` is that of all its bytes: on record beforehand, or computed when it was complete. `part` is how much of
+ * an incomplete file counts, with the hash of that: written now and then, so that a tab that was closed leaves something, and wrong bytes are told.
  *
  * @typedef {object} Meta
  * @property {string} key
@@ -14,7 +15,7 @@
  * @property {string | null} etag
  * @property {string | null} modified
  * @property {boolean} complete
- * @property {{bytes: number, sha256: string} | null} part  so many bytes of a file that is not complete, and their hash
+ * @property {{bytes: number, sha256: string} | null} part
  * @property {number} at       when it was written, by Date.now()
  *
  * @typedef {"opfs" | "cache" | "memory"} Where
@@ -22,48 +23,27 @@
  * @typedef {object} Kept
  * @property {Meta} meta
  * @property {Where} where
- * @property {number} bytes   how many there are
+ * @property {number} bytes   how many there are that count
  * @property {() => AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>} read  may fail at any time: the browser may have evicted the file
  *
  * A file that is being written. Its bytes are `bytes` of the file, from its start.
  * @typedef {object} Writer
  * @property {number} bytes
  * @property {(piece: Uint8Array) => Promise<void>} append   all of the piece is kept, or it rejects
- * @property {(meta: Meta) => Promise<void>} note    what was appended stays, also when the worker ends without a word
+ * @property {(meta: Meta) => Promise<void>} mark    writes what has become known beside it
  * @property {(meta: Meta) => Promise<void>} close   what was appended stays
+ * @property {() => AsyncGenerator<Uint8Array, void, void>} all   what was appended, also after a failure
  *
  * Every method may reject where the browser denies storage.
  * @typedef {object} Place
  * @property {Where} where
+ * @property {number} markEvery   milliseconds between two marks that cost little here
  * @property {() => Promise<void>} probe      rejects where nothing can be kept
  * @property {(key: string) => Promise<Kept | null>} find
  * @property {() => Promise<Kept[]>} list
- * @property {(meta: Meta, kept: Kept | null) => Promise<Writer>} write  on from a kept part of it, or anew. A part ends where one was
- *   noted or closed
+ * @property {(meta: Meta, kept: Kept | null) => Promise<Writer>} write  on from a kept part of it, or anew
  * @property {(key: string) => Promise<void>} remove   also of what is damaged, or not there
  */
-
-/**
- * The first bytes of what is kept.
- *
- * @param {Kept} kept
- * @param {number} bytes
- * @returns {Kept}
- */
-export function firstOf(kept, bytes) {
-  return {
-    ...kept,
-    bytes,
-    async *read() {
-      let left = bytes;
-      for await (const piece of kept.read()) {
-        yield piece.subarray(0, left);
-        left -= piece.byteLength;
-        if (left <= 0) return;
-      }
-    },
-  };
-}
 
 /** In which pieces kept files are read and small writes are gathered, in bytes. */
 export const PIECE = 4 << 20;
@@ -111,10 +91,23 @@ export function toMeta(value, key) {
   return /** @type {Meta} */ ({ key, url, name, model, total, sha256, etag, modified, complete, part: toPart(part), at });
 }
 
-/** @param {unknown} value */
-function toPart(value) {
-  const { bytes, sha256 } = /** @type {Record<string, unknown>} */ (value ?? {});
-  return Number.isSafeInteger(bytes) && typeof sha256 === "string" ? { bytes, sha256 } : null;
+/**
+ * @param {unknown} part
+ * @returns {Meta["part"]}
+ */
+function toPart(part) {
+  const { bytes, sha256 } = /** @type {Record<string, unknown>} */ (part ?? {});
+  return typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes > 0 && typeof sha256 === "string" ? { bytes, sha256 } : null;
+}
+
+/**
+ * @param {Meta} meta
+ * @param {number} length  of what is there
+ * @returns {number} how many bytes of it count
+ */
+export function countOf({ complete, part }, length) {
+  if (complete) return length;
+  return part !== null && part.bytes <= length ? part.bytes : 0;
 }
 
 /**

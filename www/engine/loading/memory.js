@@ -2,7 +2,7 @@
 // Keeps files as Blobs where the browser has no storage for the page (an iframe of another site, private mode): for as long as
 // the page is open, and beside WebAssembly's memory, not in it. The page owns them, so that a new worker has them as well: it sends what
 // it has with each call, and the worker tells it what has changed.
-import { PIECE, piecesOf } from "./kept.js";
+import { PIECE, countOf, piecesOf } from "./kept.js";
 
 /** @typedef {import("./kept.js").Meta} Meta */
 /** @typedef {{meta: Meta, blob: Blob}} Held */
@@ -13,7 +13,7 @@ let files = new Map();
 let tell = () => {};
 
 /** @type {import("./kept.js").Place} */
-export const memory = { where: "memory", probe: async () => {}, find, list, write, remove };
+export const memory = { where: "memory", markEvery: 1000, probe: async () => {}, find, list, write, remove };
 
 /** What is held, for the worker's next call. */
 export function held() {
@@ -54,7 +54,8 @@ async function list() {
 
 /** @param {Held} file @returns {import("./kept.js").Kept} */
 function open({ meta, blob }) {
-  return { meta, where: "memory", bytes: blob.size, read: () => piecesOf(blob) };
+  const bytes = countOf(meta, blob.size);
+  return { meta, where: "memory", bytes, read: () => piecesOf(blob.slice(0, bytes)) };
 }
 
 /**
@@ -67,11 +68,13 @@ async function write(meta, kept) {
   /** @type {Uint8Array[]} */
   let waiting = [];
   let waitingBytes = 0;
+  let latest = meta;
   /** @param {Meta} last */
   const flush = (last) => {
     blob = new Blob([blob, .../** @type {BlobPart[]} */ (waiting)]);
     waiting = [];
     waitingBytes = 0;
+    latest = last;
     set(last.key, { meta: last, blob });
   };
   /** @type {import("./kept.js").Writer} */
@@ -81,10 +84,18 @@ async function write(meta, kept) {
       waiting.push(piece.slice());
       waitingBytes += piece.byteLength;
       this.bytes += piece.byteLength;
-      if (waitingBytes >= PIECE) flush(meta);
+      if (waitingBytes >= PIECE) flush(latest);
     },
-    note: async (noted) => flush(noted),
-    close: async (last) => flush(last),
+    async mark(news) {
+      flush(news);
+    },
+    async close(last) {
+      flush(last);
+    },
+    async *all() {
+      yield* piecesOf(blob);
+      yield* waiting;
+    },
   };
   return writer;
 }

@@ -1,15 +1,15 @@
 // @ts-check
 // Keeps files in the origin private file system: KEY.data, and KEY.json beside it. Pages list, read and remove; only workers
 // write, because only they have createSyncAccessHandle(), which writes in place and nothing twice.
-import { piecesOf, toMeta } from "./kept.js";
+import { PIECE, countOf, piecesOf, toMeta } from "./kept.js";
 
 /** @typedef {import("./kept.js").Meta} Meta */
-/** @typedef {{write(bytes: Uint8Array, at: {at: number}): number, truncate(length: number): void, flush(): void, close(): void, getSize(): number}} Access */
+/** @typedef {{write(bytes: Uint8Array, at: {at: number}): number, read(into: Uint8Array, at: {at: number}): number, truncate(length: number): void, flush(): void, close(): void, getSize(): number}} Access */
 
 const FOLDER = "sae-lab-models";
 
 /** @type {import("./kept.js").Place} */
-export const opfs = { where: "opfs", probe, find, list, write, remove };
+export const opfs = { where: "opfs", markEvery: 250, probe, find, list, write, remove };
 
 async function folder() {
   const root = await navigator.storage.getDirectory();
@@ -44,7 +44,9 @@ async function open(directory, key) {
   try {
     const meta = toMeta(JSON.parse(await (await fileOf(directory, `${key}.json`)).text()), key);
     const file = await fileOf(directory, `${key}.data`);
-    return meta && { meta, where: "opfs", bytes: file.size, read: () => piecesOf(file) };
+    if (meta === null) return null;
+    const bytes = countOf(meta, file.size);
+    return { meta, where: "opfs", bytes, read: () => piecesOf(file.slice(0, bytes)) };
   } catch {
     // Not there, half written, or evicted a moment ago.
     return null;
@@ -79,14 +81,18 @@ async function write(meta, kept) {
     bytes: kept?.bytes ?? 0,
     async append(piece) {
       const written = access.write(piece, { at: this.bytes });
-      // Chromium's answer when the file was evicted while it was open.
-      if (written > piece.byteLength) throw new DOMException("The browser has taken the file away.", "InvalidStateError");
       if (written !== piece.byteLength) throw new DOMException("There is no room left.", "QuotaExceededError");
       this.bytes += written;
     },
-    async note(noted) {
-      access.flush();
-      await describe(directory, noted);
+    mark: (news) => describe(directory, news),
+    async *all() {
+      const buffer = new Uint8Array(PIECE);
+      for (let at = 0; at < this.bytes; ) {
+        const read = access.read(buffer.subarray(0, Math.min(PIECE, this.bytes - at)), { at });
+        if (read === 0) throw new Error("What was written is gone.");
+        yield buffer.slice(0, read);
+        at += read;
+      }
     },
     async close(last) {
       try {

@@ -8,7 +8,7 @@ import { headOf, sameVersion } from "./asking.js";
 import { distrust, failureOf, hashError, isUnreachable, lengthError, withKept } from "./failures.js";
 import { openRemote } from "./fetching.js";
 import { Intake, Spoilt, isRefusal } from "./intake.js";
-import { firstOf, keyOf } from "./kept.js";
+import { keyOf } from "./kept.js";
 import { Speaker, exclusive } from "./sharing.js";
 import { Keeper, find, remove } from "./store.js";
 
@@ -135,7 +135,7 @@ async function readKept(kept, part, context, feed) {
 async function fetchPart(part, context, feed, kept) {
   const key = keyOf(part.url);
   const { signal } = context;
-  const begun = begunOf(kept, part);
+  const begun = kept !== null && !kept.meta.complete && kept.bytes > 0 ? kept : null;
   const total = part.bytes ?? null;
   // All of it is there, and only the last word was not written.
   if (begun !== null && begun.bytes === (total ?? begun.meta.total) && (part.sha256 !== null || (await isSame(begun, part, context)))) return finishKept(begun, part, context, feed);
@@ -161,7 +161,7 @@ async function fetchPart(part, context, feed, kept) {
       for await (const piece of remote.pieces()) {
         await keeper?.append(piece);
         await intake.take(piece, "download", part.sha256 !== null && (total ?? 0) - intake.received < WORTH_KNOWING);
-        await keeper?.note(() => intake.hex());
+        await keeper?.mark(intake.received, () => intake.hex());
         speaker.say({ done: intake.received, total: remote.total ?? intake.total });
       }
     } catch (error) {
@@ -173,7 +173,7 @@ async function fetchPart(part, context, feed, kept) {
     if (part.sha256 !== null && sha256 !== part.sha256) throw resumed === null ? hashError(part.url) : new Spoilt(key, null);
     proven = part.sha256 !== null;
     intake.settle();
-    await keeper?.close({ sha256, total: intake.received, complete: true, part: null });
+    await keeper?.close({ sha256, total: intake.received, complete: true });
     return { where: keeper?.where ?? null, reason: keeper?.reason ?? null, bytes: intake.received, sha256 };
   } catch (error) {
     throw await afterFailure(error, part, keeper, intake, resumed !== null && !proven);
@@ -182,18 +182,6 @@ async function fetchPart(part, context, feed, kept) {
     intake.free();
     speaker.close();
   }
-}
-
-/**
- * What of a kept part can be gone on with: bytes whose own hash, or the whole file's, will show whether they are right.
- *
- * @param {import("./kept.js").Kept | null} kept
- * @param {Remote} part
- */
-function begunOf(kept, part) {
-  if (kept === null || kept.meta.complete) return null;
-  const bytes = part.sha256 !== null ? kept.bytes : (kept.meta.part?.bytes ?? 0);
-  return bytes > 0 && bytes <= kept.bytes ? firstOf(kept, bytes) : null;
 }
 
 /**
@@ -206,7 +194,7 @@ async function finishKept(kept, part, context, feed) {
   const outcome = await readKept(kept, part, context, feed);
   const keeper = new Keeper(kept.meta);
   await keeper.open(kept);
-  await keeper.close({ complete: true, total: kept.bytes, sha256: outcome.sha256, part: null });
+  await keeper.close({ complete: true, total: kept.bytes, sha256: outcome.sha256 });
   return { ...outcome, where: keeper.where };
 }
 
@@ -229,7 +217,7 @@ async function afterFailure(error, part, keeper, intake, mixed) {
     return (wrong || refused) && mixed ? new Spoilt(keyOf(part.url), error) : error;
   }
   const total = part.bytes ?? intake.total;
-  await keeper?.close({ total, part: { bytes: intake.received, sha256: intake.hex() } });
+  await keeper?.close({ total, ...(intake.received === keeper.bytes ? { part: { bytes: intake.received, sha256: intake.hex() } } : {}) });
   const kept = keeper !== null && keeper.where !== null;
   return kept && isUnreachable(error) ? withKept(/** @type {import("../errors.js").LabError} */ (error), keeper.bytes, total) : error;
 }

@@ -8,15 +8,11 @@ import { describe } from "../errors.js";
 import { cache } from "./cache.js";
 import { megabytes } from "./failures.js";
 import { memory } from "./memory.js";
-import { PIECE } from "./kept.js";
 import { opfs } from "./opfs.js";
 
 /** @typedef {import("./kept.js").Kept} Kept */
 /** @typedef {import("./kept.js").Meta} Meta */
 /** @typedef {import("./kept.js").Place} Place */
-
-/** Between two notes of how far a file is, in milliseconds. */
-const INTERVAL = 1000;
 
 /** In the order in which they are tried. @type {readonly Place[]} */
 const PLACES = [opfs, cache, memory];
@@ -72,8 +68,7 @@ export class Keeper {
   #place = null;
   /** @type {import("./kept.js").Writer | null} */
   #writer = null;
-  /** Where the writing stood when it was noted. */
-  #noted = { bytes: 0, at: -Infinity };
+  #markedAt = -Infinity;
   /** Why the file is not kept in storage. @type {string | null} */ reason = null;
 
   /** @param {Meta} meta */
@@ -100,7 +95,6 @@ export class Keeper {
     const full = free !== null && free.quota - free.usage < missing;
     if (full) this.reason = `The browser lets this site keep ${megabytes(free.quota)}, of which ${megabytes(free.usage)} are taken, and ${megabytes(missing)} are missing.`;
     await this.#start(full ? 2 : first, kept);
-    this.#noted = { bytes: this.bytes, at: performance.now() };
   }
 
   /** @param {Uint8Array} piece */
@@ -115,18 +109,18 @@ export class Keeper {
   }
 
   /**
-   * Sees to it, now and then, that what there is can be gone on with even when this worker ends without a word.
+   * Writes down, now and then, how much there is, so that a tab that is closed leaves something.
    *
-   * @param {() => string} hash  of all bytes so far
+   * @param {number} bytes   that were handed over
+   * @param {() => string} sha256  of all of them
    */
-  async note(hash) {
-    const writer = this.#writer;
-    const now = performance.now();
-    if (writer === null || (now - this.#noted.at < INTERVAL && writer.bytes - this.#noted.bytes < PIECE)) return;
-    this.#noted = { bytes: writer.bytes, at: now };
-    this.#meta = { ...this.#meta, part: { bytes: writer.bytes, sha256: hash() }, at: Date.now() };
+  async mark(bytes, sha256) {
+    const [place, writer] = [this.#place, this.#writer];
+    if (place === null || writer === null || writer.bytes !== bytes || performance.now() - this.#markedAt < place.markEvery) return;
+    this.#markedAt = performance.now();
+    this.#meta = { ...this.#meta, part: { bytes, sha256: sha256() } };
     try {
-      await writer.note(this.#meta);
+      await writer.mark(this.#meta);
     } catch (error) {
       await this.#move(error);
     }
@@ -138,14 +132,13 @@ export class Keeper {
    * @param {Partial<Meta>} news  what has become known of the file
    */
   async close(news) {
-    const writer = this.#writer;
-    if (writer === null) return;
-    try {
-      await writer.close({ ...this.#meta, ...news, at: Date.now() });
-    } catch (error) {
-      this.reason = why(error);
-      this.#writer = null;
-      await this.#place?.remove(this.#meta.key).catch(() => {});
+    const last = { ...this.#meta, ...news, at: Date.now() };
+    while (this.#writer !== null) {
+      try {
+        return await this.#writer.close(last);
+      } catch (error) {
+        await this.#move(error);
+      }
     }
   }
 
@@ -165,15 +158,15 @@ export class Keeper {
       try {
         await place.probe();
         const here = kept?.where === place.where ? kept : null;
-        const writer = await place.write(this.#meta, here);
-        [this.#place, this.#writer] = [place, writer];
-        if (kept !== null && here === null) await this.#copy(kept);
-        return;
+        [this.#place, this.#writer] = [place, await place.write(this.#meta, here)];
+        if (kept !== null && here === null) await this.#copy(kept.read(), kept.bytes);
+        break;
       } catch (error) {
-        this.reason = why(error);
+        if (this.reason === null || isFull(error)) this.reason = why(error);
         this.#writer = null;
       }
     }
+    if (kept !== null && kept.where !== this.where) await placeOf(kept.where).remove(this.#meta.key).catch(() => {});
   }
 
   /**
@@ -185,24 +178,35 @@ export class Keeper {
     const [place, writer] = [this.#place, this.#writer];
     this.#writer = null;
     this.reason = why(error);
-    if (place === null || writer === null || place.where === "memory") return;
-    const { key } = this.#meta;
-    await writer.close(this.#meta).catch(() => {});
-    const kept = await place.find(key).catch(() => null);
-    if (kept !== null && kept.bytes === writer.bytes) {
-      // What is full is full for the cache as well.
-      const next = isFull(error) ? 2 : PLACES.indexOf(place) + 1;
-      await this.#start(next, kept);
+    if (place === null || writer === null) return;
+    // What is full is full for the Cache as well.
+    const next = PLACES[isFull(error) ? 2 : PLACES.indexOf(place) + 1];
+    if (next !== undefined && next !== place) {
+      try {
+        await next.probe();
+        [this.#place, this.#writer] = [next, await next.write(this.#meta, null)];
+        await this.#copy(writer.all(), writer.bytes);
+      } catch {
+        this.#writer = null;
+      }
     }
-    await place.remove(key).catch(() => {});
+    await writer.close(this.#meta).catch(() => {});
+    await place.remove(this.#meta.key).catch(() => {});
   }
 
-  /** @param {Kept} kept */
-  async #copy(kept) {
-    for await (const piece of kept.read()) await this.#writer?.append(piece);
-    if (this.#writer?.bytes !== kept.bytes) throw new Error("What was kept is gone.");
-    await PLACES.find((place) => place.where === kept.where)?.remove(this.#meta.key).catch(() => {});
+  /**
+   * @param {AsyncGenerator<Uint8Array, void, void>} pieces
+   * @param {number} bytes
+   */
+  async #copy(pieces, bytes) {
+    for await (const piece of pieces) await this.#writer?.append(piece);
+    if (this.#writer?.bytes !== bytes) throw new Error("What was kept is gone.");
   }
+}
+
+/** @param {import("./kept.js").Where} where @returns {Place} */
+function placeOf(where) {
+  return where === "opfs" ? opfs : where === "cache" ? cache : memory;
 }
 
 /** @param {unknown} error */
