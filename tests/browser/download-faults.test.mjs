@@ -3,7 +3,7 @@
 // Below each test's name stand the answers that the server gave for the file in question, and how the attempt ended.
 
 import assert from "node:assert/strict";
-import { attempt, calm, check, closed, prepare, sent, serve, slug, told } from "./fault-cases.mjs";
+import { attempt, calm, check, closed, held, prepare, sent, serve, slug, told } from "./fault-cases.mjs";
 import { test } from "./harness.mjs";
 
 const options = /** @type {const} */ ({ device: "cpu", shared: true, timeout: 60_000 });
@@ -220,10 +220,12 @@ test("offline: said in words; what was kept loads all the same, what was begun g
     await session.context.setOffline(false);
   }
   await tryIt(fresh, {});
-  begun.behave([{ rate: 200_000, cut: 0.5 }]);
+  const { fault, go } = held(begun);
+  begun.behave([{ ...fault, cut: 0.8 }]);
   const broken = tryIt(begun, { kind: /network/, says: /offline.*kept/ });
-  await sent(begun, 0, 50_000);
+  await sent(begun, 0, 0.6);
   await session.context.setOffline(true);
+  go();
   try {
     await broken;
   } finally {

@@ -209,10 +209,17 @@ export function slug(name) {
   return name.replace(/[^a-z0-9]+/gi, "-").toLowerCase();
 }
 
-/** Waits until the server has sent so many bytes of the file. */
-export async function sent(served, mark, bytes) {
+/** A fault for behave(): the first 60 % come in about half a second, the rest once `go` is called. */
+export function held(served) {
+  let go = () => {};
+  const promise = new Promise((done) => (go = () => done(undefined)));
+  return { fault: { stall: 0.6, go: promise, rate: 1.2 * served.bytes().length }, go };
+}
+
+/** Waits until the server has sent so large a share of the file. */
+export async function sent(served, mark, share) {
   const end = Date.now() + 20_000;
-  while (!served.entries(mark).some((entry) => entry.sent >= bytes)) {
+  while (!served.entries(mark).some((entry) => entry.sent >= Math.floor(share * served.bytes().length))) {
     assert.ok(Date.now() < end, "the server was not asked");
     await new Promise((done) => setTimeout(done, 10));
   }

@@ -12,6 +12,7 @@ import { gzipSync } from "node:zlib";
  * @property {boolean} [refuse]      the connection is closed without an answer
  * @property {number} [cut]          the connection breaks once this share of the file was sent
  * @property {number} [stall]        nothing more comes after this share, and the connection stays open
+ * @property {Promise<unknown>} [go]  … until this settles
  * @property {number} [rate]         bytes per second
  * @property {number} [status]       this status and a page of words in place of the file
  * @property {Buffer} [body]         this in place of the file
@@ -108,11 +109,13 @@ export async function startFaultServer() {
     response.writeHead(entry.status, headers);
     if (request.method === "HEAD") return response.end();
     response.flushHeaders();
-    await send(response, body, entry, {
-      rate: fault.rate,
-      until: Math.max(0, Math.min(body.length, Math.round((fault.cut ?? fault.stall ?? 1) * whole) - from)),
-    });
-    if (fault.stall !== undefined) return;
+    const until = (share) => Math.max(0, Math.min(body.length, Math.round(share * whole) - from));
+    if (fault.stall !== undefined) {
+      await send(response, body, entry, { rate: fault.rate, until: until(fault.stall) });
+      if (fault.go === undefined) return;
+      await fault.go;
+    }
+    await send(response, body, entry, { rate: fault.rate, until: until(fault.cut ?? 1) });
     if (fault.cut === undefined && !fault.claims) return response.end();
     await pause(BEFORE_CUT);
     request.socket.resetAndDestroy();

@@ -2,7 +2,7 @@
 // its weights are the right ones. The file is tests/reference/models/random on a server that counts what it is asked for.
 
 import assert from "node:assert/strict";
-import { BYTES, attempt, calm, check, prepare, prepareKept, sent, serve, slug, told } from "./fault-cases.mjs";
+import { BYTES, attempt, calm, check, held, prepare, prepareKept, sent, serve, slug, told } from "./fault-cases.mjs";
 import { test } from "./harness.mjs";
 
 /**
@@ -48,6 +48,8 @@ const FAULTS = `
 const options = { device: "cpu", shared: true, timeout: 60_000, prelude: FAULTS };
 /** No hash on record; one, for each of several pieces. */
 const TWO = /** @type {const} */ (["address", "manifest"]);
+/** Each of them in one kind of storage. @type {["address" | "manifest", object][]} */
+const BOTH = [["address", {}], ["manifest", { opfs: "denied" }]];
 
 /** Opens a lab on a page of the session's site, with storage that fails as told, and makes it ready. */
 async function openWith(session, faults = {}, page = session.page) {
@@ -219,39 +221,36 @@ async function spoil({ store, how, of }) {
 }
 
 test("storage is cleared between two loads", { ...options, shared: false }, async (session) => {
-  for (const faults of [{}, { opfs: "denied" }]) {
-    for (const kind of TWO) {
-      const served = await serve(`/evicted-${faults.opfs ?? "opfs"}-${kind}`, kind);
-      // A page that is there when its storage is cleared may write to what is no longer found; a new one starts afresh.
-      for (const [asked, before] of /** @type {const} */ ([["200", null], ["200", "evict"], ["", "reload"]])) {
-        if (before === "evict") await evict(session);
-        if (before !== null) await session.page.reload();
-        const opened = await openWith(session, faults);
-        await (before === null ? prepare : prepareKept)(opened, served);
-        assert.equal((await load(session, opened, served)).asked, asked);
-        await opened.close();
-      }
+  for (const [kind, faults] of BOTH) {
+    const served = await serve(`/evicted-${kind}`, kind);
+    // A new page each time: after it was cleared, a page that was there may still write to what nobody finds.
+    for (const [asked, before] of /** @type {const} */ ([["200", null], ["200", "evict"], ["", "reload"]])) {
+      if (before === "evict") await evict(session);
+      if (before !== null) await session.page.reload();
+      const opened = await openWith(session, faults);
+      await (before === null ? prepare : prepareKept)(opened, served);
+      assert.equal((await load(session, opened, served)).asked, asked);
+      await opened.close();
     }
   }
   calm(session);
 });
 
 test("storage is cleared during a load", { ...options, shared: false }, async (session) => {
-  for (const faults of [{}, { opfs: "denied" }]) {
+  for (const [kind, faults] of BOTH) {
     const opened = await openWith(session, faults);
-    for (const kind of TWO) {
-      const served = await serve(`/evicted-during-${faults.opfs ?? "opfs"}-${kind}`, kind);
-      await prepare(opened, served);
-      served.behave([{ rate: 400_000 }]);
-      const mark = served.mark();
-      const loading = load(session, opened, served);
-      await sent(served, mark, 30_000);
-      await evict(session);
-      await loading;
-      served.behave([]);
-      await load(session, opened, served);
-      assert.equal((await load(session, opened, served)).asked, "");
-    }
+    const served = await serve(`/evicted-during-${kind}`, kind);
+    await prepare(opened, served);
+    const { fault, go } = held(served);
+    served.behave([fault, {}]);
+    const mark = served.mark();
+    const loading = load(session, opened, served);
+    await sent(served, mark, 0.6);
+    await evict(session);
+    go();
+    await loading;
+    await load(session, opened, served);
+    assert.equal((await load(session, opened, served)).asked, "");
     await opened.close();
   }
   calm(session);
@@ -262,14 +261,15 @@ test("another tab deletes the file during a load", { ...options, shared: false }
   for (const kind of TWO) {
     const served = await serve(`/deleted-${kind}`, kind);
     await prepare(here, served);
-    served.behave([{ rate: 400_000 }]);
+    const { fault, go } = held(served);
+    served.behave([fault, {}]);
     const mark = served.mark();
     const loading = load(session, here, served);
-    await sent(served, mark, 30_000);
+    await sent(served, mark, 0.6);
     const forgotten = await there.lab(({ lab }) => lab.forget("all").then(() => "done", ({ code }) => code));
-    session.note(`the other tab: ${forgotten}`);
+    session.note(`the other tab's forget: ${forgotten}`);
+    go();
     await loading;
-    served.behave([]);
     await load(session, here, served);
     assert.equal((await load(session, here, served)).asked, "");
   }
@@ -277,56 +277,51 @@ test("another tab deletes the file during a load", { ...options, shared: false }
 });
 
 test("two tabs at once: one download, both have the model", { ...options, shared: false }, async (session) => {
-  for (const faults of [{}, { opfs: "denied" }]) {
-    const tabs = [await openWith(session, faults), await openWith(session, faults, await session.context.newPage())];
-    for (const kind of TWO) {
-      const served = await serve(`/two-tabs-${faults.opfs ?? "opfs"}-${kind}`, kind);
-      for (const tab of tabs) await prepare(tab, served);
-      served.behave([{ rate: 400_000 }]);
-      const mark = served.mark();
-      const first = load(session, tabs[0], served);
-      await sent(served, mark, 1);
-      const second = await load(session, tabs[1], served);
-      await first;
-      assert.equal(served.since(mark), "200");
-      assert.ok(second.ended.phases.includes("wait"), String(second.ended.phases));
-    }
+  const other = await session.context.newPage();
+  for (const [kind, faults] of BOTH) {
+    const tabs = [await openWith(session, faults, other), await openWith(session, faults)];
+    const served = await serve(`/two-tabs-${kind}`, kind);
+    for (const tab of tabs) await prepare(tab, served);
+    const { fault, go } = held(served);
+    served.behave([fault]);
+    const mark = served.mark();
+    const first = load(session, tabs[0], served);
+    await sent(served, mark, 0.6);
+    const second = load(session, tabs[1], served);
+    await waits(session.page);
+    go();
+    await Promise.all([first, second]);
+    assert.equal(served.since(mark), "200");
     for (const tab of tabs) await tab.close();
   }
   calm(session);
 });
 
-for (const [how, end] of /** @type {[string, Function][]} */ ([
-  ["is closed", (page) => page.close()],
-  ["stops", (page) => page.evaluate(() => window.abort.abort())],
-  ["closes its lab", (page) => page.evaluate(() => window.witness.lab.dispose())],
+for (const [kind, how, end] of /** @type {["address" | "manifest", string, Function][]} */ ([
+  ["address", "is closed", (page) => page.close()],
+  ["manifest", "stops", (page) => page.evaluate(() => window.abort.abort())],
+  ["address", "closes its lab", (page) => page.evaluate(() => window.witness.lab.dispose())],
 ])) {
   test(`two tabs: the first ${how} half-way, the second goes on from there`, { ...options, shared: false }, async (session) => {
-    for (const kind of TWO) {
-      const page = await session.context.newPage();
-      const tabs = [await openWith(session, {}, page), await openWith(session)];
-      const served = await serve(`/half-way-${slug(how)}-${kind}`, kind);
-      for (const tab of tabs) await prepare(tab, served);
-      // How far a file is gets noted once a second.
-      const { length } = served.bytes();
-      served.behave([{ rate: length / 2 }, {}]);
-      const mark = served.mark();
-      await tabs[0].lab(({ lab, source }) => {
-        window.abort = new AbortController();
-        void lab.loadModel(source, { signal: window.abort.signal }).catch(() => {});
-      }, { source: served.source });
-      await sent(served, mark, 0.6 * length);
-      const going = load(session, tabs[1], served);
-      await session.page.waitForFunction(() => window.phases.has("wait"), null, { polling: 20, timeout: 10_000 });
-      await end(page);
-      await going;
-      const [, { from }] = served.entries(mark);
-      session.note(`${served.folder}: the server's answers ${served.since(mark)}, the second from byte ${from}`);
-      assert.equal(served.since(mark), "200 206");
-      assert.ok(from > 0);
-      await tabs[1].close();
-      if (!page.isClosed()) await page.close();
-    }
+    const page = await session.context.newPage();
+    const tabs = [await openWith(session, {}, page), await openWith(session)];
+    const served = await serve(`/half-way-${slug(how)}`, kind);
+    for (const tab of tabs) await prepare(tab, served);
+    served.behave([held(served).fault, {}]);
+    const mark = served.mark();
+    await tabs[0].lab(({ lab, source }) => {
+      window.abort = new AbortController();
+      void lab.loadModel(source, { signal: window.abort.signal }).catch(() => {});
+    }, { source: served.source });
+    await sent(served, mark, 0.6);
+    const going = load(session, tabs[1], served);
+    await waits(session.page);
+    await end(page);
+    await going;
+    const [, { from }] = served.entries(mark);
+    session.note(`the server's answers ${served.since(mark)}, the second from byte ${from} of ${served.bytes().length}`);
+    assert.equal(served.since(mark), "200 206");
+    assert.ok(from > 0);
     calm(session);
   });
 }
@@ -361,4 +356,9 @@ async function evict(session) {
   const devtools = await session.context.newCDPSession(session.page);
   await devtools.send("Storage.clearDataForOrigin", { origin: new URL(session.url).origin, storageTypes: "file_systems,cache_storage" });
   await devtools.detach();
+}
+
+/** Waits until the load on a page waits for another tab. */
+async function waits(page) {
+  await page.waitForFunction(() => window.phases?.has("wait"), null, { polling: 20, timeout: 20_000 });
 }
