@@ -27,6 +27,8 @@ pub mod tokenizer;
 pub mod toy;
 
 #[cfg(target_arch = "wasm32")]
+mod kernels;
+#[cfg(target_arch = "wasm32")]
 mod web;
 
 pub use error::{LabError, Result};

@@ -17,6 +17,8 @@ pub enum Progress {
     Load { done: usize, total: usize },
     /// The model's first pass, in which the browser compiles the GPU's shaders.
     WarmUp,
+    /// Layers, and the head, computed a second time to compare (`gpt2::check`).
+    Check { done: usize, total: usize },
     /// Sequences run for their activations.
     Collect { done: usize, total: usize },
     /// Tokens generated; `token` is the newest, `text` all new text.

@@ -8,13 +8,18 @@ use serde_json::{Map, Value};
 use super::{bad, json};
 use crate::error::{LabError, Result, code};
 
-/// How a file stores numbers; all become f32.
+/// How a file stores numbers; those that can be read become f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     F64,
     F32,
     F16,
     BF16,
+    /// Whole numbers: there may be such tensors in a file, but none that is used.
+    Other {
+        name: &'static str,
+        bytes: usize,
+    },
 }
 
 impl Stored {
@@ -24,7 +29,12 @@ impl Stored {
             "F32" => Self::F32,
             "F16" => Self::F16,
             "BF16" => Self::BF16,
-            _ => return None,
+            other => {
+                const OTHERS: [(&str, usize); 9] =
+                    [("I64", 8), ("U64", 8), ("I32", 4), ("U32", 4), ("I16", 2), ("U16", 2), ("I8", 1), ("U8", 1), ("BOOL", 1)];
+                let (name, bytes) = OTHERS.into_iter().find(|(name, _)| *name == other)?;
+                Self::Other { name, bytes }
+            }
         })
     }
 
@@ -33,16 +43,18 @@ impl Stored {
             Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
+            Self::Other { bytes, .. } => bytes,
         }
     }
 
-    /// The numbers in `bytes`, which hold whole ones.
+    /// The numbers in `bytes`, which hold whole ones; none of [`Stored::Other`].
     pub fn append(self, bytes: &[u8], values: &mut Vec<f32>) {
         match self {
             Self::F64 => values.extend(bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
             Self::F32 => values.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
             Self::F16 => values.extend(bytes.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32())),
             Self::BF16 => values.extend(bytes.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32())),
+            Self::Other { .. } => {}
         }
     }
 }
@@ -60,6 +72,8 @@ pub struct Tensor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     pub tensors: BTreeMap<String, Tensor>,
+    /// Length of the whole file.
+    pub length: u64,
 }
 
 /// Refuses what is known to be something else than `name`, by its first bytes.
@@ -89,11 +103,12 @@ fn is_pickle(start: &[u8]) -> bool {
 }
 
 /// How many bytes a file of `file_length` begins with before its tensors, from its first eight:
-/// read as many and give them to [`Header::parse`].
+/// read as many and give them to [`Header::parse`]. Where the file's length is not known, `u64::MAX`.
 pub fn head_length(name: &str, start: &[u8], file_length: u64) -> Result<usize> {
     sniff(name, start)?;
     let Some(length) = start.first_chunk::<8>().filter(|_| file_length >= 8) else {
-        return Err(bad(format!("{name} has {} bytes; a safetensors file begins with 8 that give its header's length.", file_length)));
+        let there = file_length.min(start.len() as u64);
+        return Err(bad(format!("{name} has {there} bytes; a safetensors file begins with 8 that give its header's length.")));
     };
     let length = u64::from_le_bytes(*length);
     if length > json::LARGEST as u64 {
@@ -108,6 +123,19 @@ pub fn head_length(name: &str, start: &[u8], file_length: u64) -> Result<usize> 
 impl Header {
     /// From a file's first [`head_length`] bytes.
     pub fn parse(name: &str, head: &[u8], file_length: u64) -> Result<Self> {
+        let header = Self::parse_unbounded(name, head, file_length)?;
+        if header.length != file_length {
+            return Err(bad(format!("{name} has {file_length} bytes, but its tensors end at {}.", header.length)));
+        }
+        Ok(header)
+    }
+
+    /// Of a file whose length is not known before it has been read: what the header says.
+    pub fn parse_stream(name: &str, head: &[u8]) -> Result<Self> {
+        Self::parse_unbounded(name, head, u64::MAX)
+    }
+
+    fn parse_unbounded(name: &str, head: &[u8], file_length: u64) -> Result<Self> {
         let data_start = head_length(name, head, file_length)?;
         let Some(text) = head.get(8..data_start) else {
             return Err(bad(format!("{name}: {data_start} bytes of header are needed, but {} were read.", head.len())));
@@ -129,9 +157,13 @@ impl Header {
             let tensor = Self::tensor(name, &key, &entry, data_start as u64, data_length)?;
             tensors.insert(key, tensor);
         }
-        let header = Self { tensors };
-        header.check_cover(name, data_start as u64, file_length)?;
-        Ok(header)
+        let length = check_cover(name, &tensors, data_start as u64)?;
+        Ok(Self { tensors, length })
+    }
+
+    /// Refuses tensors of a kind that can't be read, where all of them are needed.
+    pub fn check_readable(&self, name: &str) -> Result<()> {
+        self.tensors.iter().try_for_each(|(key, tensor)| check_readable(name, key, tensor))
     }
 
     fn tensor(name: &str, key: &str, entry: &Value, data_start: u64, data_length: u64) -> Result<Tensor> {
@@ -175,27 +207,32 @@ impl Header {
             .map_err(|_| refuse(format!("has shape {shape:?}, too large for this computer")))?;
         Ok(Tensor { stored, shape, start: data_start + begin, end: data_start + end })
     }
+}
 
-    /// Tensors lie behind each other, without gaps, from the header to the file's end.
-    fn check_cover(&self, name: &str, data_start: u64, file_length: u64) -> Result<()> {
-        let mut order: Vec<_> = self.tensors.iter().collect();
-        order.sort_by_key(|(_, t)| (t.start, t.end));
-        let mut at = data_start;
-        for (key, tensor) in order {
-            let (begin, previous) = (tensor.start - data_start, at - data_start);
-            if tensor.start < at {
-                return Err(bad(format!("{name}: {key} begins at byte {begin}, inside the tensor before it, which ends at {previous}.")));
-            }
-            if tensor.start > at {
-                return Err(bad(format!(
-                    "{name}: {key} begins at byte {begin}, but the tensor before it ends at {previous}: the bytes between belong to none."
-                )));
-            }
-            at = tensor.end;
-        }
-        if at != file_length {
-            return Err(bad(format!("{name} has {file_length} bytes, but its tensors end at {at}.")));
-        }
-        Ok(())
+/// `Err` when a tensor is stored in a way that can't be read.
+pub fn check_readable(name: &str, key: &str, tensor: &Tensor) -> Result<()> {
+    match tensor.stored {
+        Stored::Other { name: dtype, .. } => Err(bad(format!("{name}: {key} is stored as {dtype:?}; F32, F16, BF16 and F64 can be read."))),
+        _ => Ok(()),
     }
+}
+
+/// Tensors lie behind each other, without gaps, from the header to the file's end, which is the answer.
+fn check_cover(name: &str, tensors: &BTreeMap<String, Tensor>, data_start: u64) -> Result<u64> {
+    let mut order: Vec<_> = tensors.iter().collect();
+    order.sort_by_key(|(_, t)| (t.start, t.end));
+    let mut at = data_start;
+    for (key, tensor) in order {
+        let (begin, previous) = (tensor.start - data_start, at - data_start);
+        if tensor.start < at {
+            return Err(bad(format!("{name}: {key} begins at byte {begin}, inside the tensor before it, which ends at {previous}.")));
+        }
+        if tensor.start > at {
+            return Err(bad(format!(
+                "{name}: {key} begins at byte {begin}, but the tensor before it ends at {previous}: the bytes between belong to none."
+            )));
+        }
+        at = tensor.end;
+    }
+    Ok(at)
 }

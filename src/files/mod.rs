@@ -4,7 +4,7 @@
 mod header;
 mod json;
 
-pub use header::{Header, Stored, Tensor, head_length, sniff};
+pub use header::{Header, Stored, Tensor, check_readable, head_length, sniff};
 pub use json::{object, show};
 
 use crate::error::{LabError, code};

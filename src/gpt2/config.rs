@@ -58,6 +58,13 @@ fn yes() -> bool {
 }
 
 impl Config {
+    /// Number of parameters, the tied head counted once.
+    pub fn parameters(&self) -> usize {
+        let Self { n_layers, d_model: d, d_mlp, d_vocab, n_ctx, .. } = *self;
+        let block = 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * d_mlp + d_mlp) + (d_mlp * d + d);
+        d_vocab * d + n_ctx * d + n_layers * block + 2 * d
+    }
+
     /// Reads and checks `config.json`. Sizes are bounded, at about ten times the largest published
     /// GPT-2 (48 layers, 1600 wide, context 1024 and here at most 4096).
     pub fn from_json(bytes: &[u8]) -> Result<Self> {

@@ -1,16 +1,22 @@
 //! GPT-2's forward pass (Radford et al. 2019), weights under the checkpoint's own names.
 
-use burn::tensor::{Device, Int, Tensor, activation, module};
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, activation, module};
 
 use super::cache::KvCache;
-use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::gelu::gelu;
 use super::hook_point::{HookPoint, Site};
 use super::hooks::{Hooks, View};
+use super::loader::Loaded;
+use super::matrix::Matrix;
+use super::memory::Precision;
 use crate::error::{LabError, Result, code};
-use crate::progress::{Checkpoint as Pause, Progress};
-use crate::tensors::{read, upload, upload_indices};
+use crate::tensors::{HostTensor, read, upload};
+
+/// Bytes of logits on the device at once where all are wanted.
+const LARGEST_LOGITS: usize = 32 << 20;
 
 /// Which logits a pass computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,58 +26,57 @@ pub enum LogitsWanted {
     /// Of the last position only.
     Last,
     All,
+    /// None, but what they are made of, of all positions: see [`Gpt2::read_logits`].
+    Normalized,
 }
 
 /// GPT-2 with its weights on a device.
 pub struct Gpt2 {
     pub config: Config,
-    wte: Tensor<2>,
-    wpe: Tensor<2>,
-    blocks: Vec<Block>,
-    ln_f: LayerNorm,
+    pub precision: Precision,
+    pub(super) wte: Matrix,
+    pub(super) wpe: Tensor<2>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) ln_f: LayerNorm,
 }
 
-struct Block {
-    ln_1: LayerNorm,
+pub(super) struct Block {
+    pub(super) ln_1: LayerNorm,
     /// What TransformerLens's folding takes out of `hook_z`: `b_V + ln_1.bias · W_V`, `[d_model]`.
     z_shift: Tensor<1>,
-    c_attn: Linear,
-    attn_c_proj: Linear,
-    ln_2: LayerNorm,
-    c_fc: Linear,
-    mlp_c_proj: Linear,
+    pub(super) c_attn: Linear,
+    pub(super) attn_c_proj: Linear,
+    pub(super) ln_2: LayerNorm,
+    pub(super) c_fc: Linear,
+    pub(super) mlp_c_proj: Linear,
 }
 
 /// `x · weight + bias`, weight `[in, out]` as Hugging Face's Conv1D stores it.
-struct Linear {
-    weight: Tensor<2>,
-    bias: Tensor<1>,
+pub(super) struct Linear {
+    pub(super) weight: Matrix,
+    pub(super) bias: Tensor<1>,
 }
 
 impl Linear {
-    fn load(file: &Checkpoint<'_>, name: &str, d_in: usize, d_out: usize) -> Result<Self> {
-        Ok(Self { weight: file.tensor(&format!("{name}.weight"), [d_in, d_out])?, bias: file.tensor(&format!("{name}.bias"), [d_out])? })
+    fn take(parts: &mut Parts, name: &str) -> Result<Self> {
+        Ok(Self { weight: parts.matrix(&format!("{name}.weight"))?, bias: parts.vector(&format!("{name}.bias"))? })
     }
 
     /// `[batch, pos, in]` to `[batch, pos, out]`.
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        module::linear(x, self.weight.clone(), Some(self.bias.clone()))
+        self.weight.linear(x, &self.bias)
     }
 }
 
-struct LayerNorm {
-    weight: Tensor<1>,
-    bias: Tensor<1>,
+pub(super) struct LayerNorm {
+    pub(super) weight: Tensor<1>,
+    pub(super) bias: Tensor<1>,
     eps: f64,
 }
 
 impl LayerNorm {
-    fn load(file: &Checkpoint<'_>, name: &str, config: &Config) -> Result<Self> {
-        Ok(Self {
-            weight: file.tensor(&format!("{name}.weight"), [config.d_model])?,
-            bias: file.tensor(&format!("{name}.bias"), [config.d_model])?,
-            eps: config.eps,
-        })
+    fn take(parts: &mut Parts, name: &str, eps: f64) -> Result<Self> {
+        Ok(Self { weight: parts.vector(&format!("{name}.weight"))?, bias: parts.vector(&format!("{name}.bias"))?, eps })
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
@@ -95,63 +100,60 @@ fn center<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.clone() - x.mean_dim(D - 1)
 }
 
+/// The tensors of a checkpoint, taken out one by one.
+struct Parts(BTreeMap<String, Loaded>);
+
+impl Parts {
+    fn take(&mut self, name: &str) -> Result<Loaded> {
+        self.0.remove(name).ok_or_else(|| LabError::file(format!("The weights have no tensor {name}.")))
+    }
+
+    fn matrix(&mut self, name: &str) -> Result<Matrix> {
+        match self.take(name)? {
+            Loaded::Matrix(matrix) => Ok(matrix),
+            _ => Err(LabError::file(format!("{name} is no matrix."))),
+        }
+    }
+
+    fn vector(&mut self, name: &str) -> Result<Tensor<1>> {
+        match self.take(name)? {
+            Loaded::Vector(vector) => Ok(vector),
+            _ => Err(LabError::file(format!("{name} is no vector."))),
+        }
+    }
+}
+
 impl Gpt2 {
-    /// Reads all weights. `file` is a whole safetensors file.
-    pub async fn load(config: Config, file: &[u8], device: &Device, pause: &impl Pause) -> Result<Self> {
-        let file = Checkpoint::open(file, device)?;
+    /// From the tensors that [`super::Loader`] has read.
+    pub(super) fn new(config: Config, precision: Precision, tensors: BTreeMap<String, Loaded>, device: &Device) -> Result<Self> {
+        let mut parts = Parts(tensors);
         let d = config.d_model;
-        let total = config.n_layers + 1;
-        let wte = file.tensor("wte.weight", [config.d_vocab, d])?;
-        let wpe = file.tensor("wpe.weight", [config.n_ctx, d])?;
-        let ln_f = LayerNorm::load(&file, "ln_f", &config)?;
+        let wte = parts.matrix("wte.weight")?;
+        let Loaded::Rows(wpe) = parts.take("wpe.weight")? else {
+            return Err(LabError::file("wpe.weight is no matrix."));
+        };
+        let ln_f = LayerNorm::take(&mut parts, "ln_f", config.eps)?;
         let mut blocks = Vec::with_capacity(config.n_layers);
         for l in 0..config.n_layers {
-            let at = |name: &str| format!("h.{l}.{name}");
-            let ln_1 = LayerNorm::load(&file, &at("ln_1"), &config)?;
-            let c_attn = Linear::load(&file, &at("attn.c_attn"), d, 3 * d)?;
+            let ln_1 = LayerNorm::take(&mut parts, &format!("h.{l}.ln_1"), config.eps)?;
+            let c_attn = Linear::take(&mut parts, &format!("h.{l}.attn.c_attn"))?;
             let folded = c_attn.forward(ln_1.bias.clone().reshape([1, 1, d]));
+            let z_shift = device.memory_persistent_allocations((), |()| folded.clone().narrow(2, 2 * d, d).reshape([d]) + 0.0);
             blocks.push(Block {
                 ln_1,
                 c_attn,
-                z_shift: folded.narrow(2, 2 * d, d).reshape([d]),
-                attn_c_proj: Linear::load(&file, &at("attn.c_proj"), d, d)?,
-                ln_2: LayerNorm::load(&file, &at("ln_2"), &config)?,
-                c_fc: Linear::load(&file, &at("mlp.c_fc"), d, config.d_mlp)?,
-                mlp_c_proj: Linear::load(&file, &at("mlp.c_proj"), config.d_mlp, d)?,
+                z_shift,
+                attn_c_proj: Linear::take(&mut parts, &format!("h.{l}.attn.c_proj"))?,
+                ln_2: LayerNorm::take(&mut parts, &format!("h.{l}.ln_2"), config.eps)?,
+                c_fc: Linear::take(&mut parts, &format!("h.{l}.mlp.c_fc"))?,
+                mlp_c_proj: Linear::take(&mut parts, &format!("h.{l}.mlp.c_proj"))?,
             });
-            pause.reached(Progress::Load { done: l + 1, total }).await?;
         }
-        pause.reached(Progress::Load { done: total, total }).await?;
-        Ok(Self { config, wte, wpe, blocks, ln_f })
-    }
-
-    /// One pass over two tokens and one over a third, so that the shaders are compiled before the
-    /// first text; `Err` when the weights give no numbers.
-    pub async fn warm_up(&self, pause: &impl Pause) -> Result<()> {
-        pause.reached(Progress::WarmUp).await?;
-        let mut cache = KvCache::default();
-        for ids in [&[self.config.bos; 2][..], &[self.config.bos]] {
-            if cache.len() + ids.len() > self.config.n_ctx {
-                break;
-            }
-            let logits = self.forward(&[ids], Some(&mut cache), &mut Hooks::default(), LogitsWanted::Last)?;
-            let Some(logits) = logits else { continue };
-            if read(logits).await?.data.iter().any(|x| !x.is_finite()) {
-                return Err(LabError::file("The weights give results that are no numbers."));
-            }
-        }
-        Ok(())
+        Ok(Self { config, precision, wte, wpe, blocks, ln_f })
     }
 
     pub fn device(&self) -> Device {
         self.wte.device()
-    }
-
-    /// Number of parameters, the tied head counted once.
-    pub fn parameters(&self) -> usize {
-        let Config { n_layers, d_model: d, d_mlp, d_vocab, n_ctx, .. } = self.config;
-        let block = 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * d_mlp + d_mlp) + (d_mlp * d + d);
-        d_vocab * d + n_ctx * d + n_layers * block + 2 * d
     }
 
     /// Checks that `ids` can be run after `offset` positions.
@@ -219,6 +221,7 @@ impl Gpt2 {
         let normalized = self.final_norm(x, hooks, offset)?;
         Ok(match logits {
             LogitsWanted::None => None,
+            LogitsWanted::Normalized => Some(normalized),
             LogitsWanted::All => Some(self.unembed(normalized, hooks.view)),
             LogitsWanted::Last => Some(self.unembed(normalized.narrow(1, pos - 1, 1), hooks.view)),
         })
@@ -226,9 +229,9 @@ impl Gpt2 {
 
     /// Token plus position embedding, `[batch, pos, d_model]`.
     fn embed(&self, rows: &[&[u32]], pos: usize, offset: usize) -> Tensor<3> {
-        let ids: Tensor<2, Int> = upload_indices(&rows.concat(), [rows.len(), pos], &self.device());
+        let tokens = self.wte.gather(&rows.concat()).reshape([rows.len(), pos, self.config.d_model]);
         let positions = self.wpe.clone().narrow(0, offset, pos);
-        module::embedding(self.wte.clone(), ids) + positions.unsqueeze_dim(0)
+        tokens + positions.unsqueeze_dim(0)
     }
 
     /// A hook on something that is, or is written into, the residual stream.
@@ -321,13 +324,35 @@ impl Gpt2 {
             View::TransformerLens => normalized * self.ln_f.weight.clone().unsqueeze() + self.ln_f.bias.clone().unsqueeze(),
             View::HuggingFace => normalized,
         };
-        x.matmul(self.wte.clone().transpose())
+        self.wte.times_transposed(x)
+    }
+
+    /// Logits `[pos, d_vocab]` on the host, of a pass that gave [`LogitsWanted::Normalized`] for one
+    /// sequence. On the device are no more at once than a few of the positions'.
+    pub async fn read_logits(&self, normalized: Tensor<3>, view: View) -> Result<HostTensor> {
+        let [_, pos, _] = normalized.dims();
+        let d_vocab = self.config.d_vocab;
+        let at_once = (LARGEST_LOGITS / (4 * d_vocab)).max(1);
+        let mut data = Vec::new();
+        data.try_reserve_exact(pos * d_vocab).map_err(|_| {
+            let needed = 4 * pos * d_vocab;
+            LabError::new(
+                code::DEVICE,
+                format!("There is no memory for {needed} bytes of logits."),
+                "Ask for those of the last position, or shorten the text.",
+            )
+        })?;
+        for start in (0..pos).step_by(at_once) {
+            let rows = normalized.clone().narrow(1, start, at_once.min(pos - start));
+            data.extend(read(self.unembed(rows, view)).await?.data);
+        }
+        Ok(HostTensor { data, shape: vec![pos, d_vocab] })
     }
 
     /// Logits through the tied head; centred over the vocabulary in TransformerLens's view.
     fn unembed(&self, x: Tensor<3>, view: View) -> Tensor<3> {
         let [batch, pos, d_model] = x.dims();
-        let logits = x.reshape([batch * pos, d_model]).matmul(self.wte.clone().transpose());
+        let logits = self.wte.times_transposed(x.reshape([batch * pos, d_model]));
         let logits = if view == View::TransformerLens { center(logits) } else { logits };
         logits.reshape([batch, pos, self.config.d_vocab])
     }

@@ -6,7 +6,9 @@
 mod analysis;
 mod convert;
 mod files;
+mod hash;
 mod loss;
+mod model;
 mod objects;
 mod options;
 mod panic;
@@ -30,10 +32,9 @@ use crate::activations::collect;
 use crate::analysis as analyses;
 use crate::device::{self, Processor};
 use crate::error::{LabError, Result, check_setting};
-use crate::gpt2::{self, Config, Gpt2, HookPoint, Hooks, LogitsWanted};
+use crate::gpt2::{self, Config, HookPoint, Hooks, LogitsWanted};
 use crate::sae::{self, Parameter, Sae};
 use crate::tensors::{HostTensor, check_rows, read, upload};
-use crate::tokenizer::Tokenizer;
 
 type JsResult = std::result::Result<JsValue, JsValue>;
 
@@ -42,6 +43,7 @@ type JsResult = std::result::Result<JsValue, JsValue>;
 pub struct Lab {
     device: Device,
     objects: RefCell<Objects>,
+    loading: RefCell<model::AllLoading>,
 }
 
 #[wasm_bindgen]
@@ -54,36 +56,11 @@ impl Lab {
             "cpu" => Processor::Cpu,
             other => return Err(LabError::setting("device", format!("{other:?}"), "\"webgpu\" or \"cpu\"").into()),
         };
-        Ok(Lab { device: device::open(processor).await?, objects: RefCell::default() })
+        Ok(Lab { device: device::open(processor).await?, objects: RefCell::default(), loading: RefCell::default() })
     }
 
     pub fn version(&self) -> String {
         env!("CARGO_PKG_VERSION").into()
-    }
-
-    #[wasm_bindgen(js_name = loadModel)]
-    pub async fn load_model(&self, spec: JsValue, checkpoint: Function) -> JsResult {
-        let files = opt::ModelFiles::from_js(&spec)?;
-        let config = Config::from_json(&files.config)?;
-        let tokenizer = match (&files.tokenizer, &files.vocab, &files.merges) {
-            (Some(json), _, _) => Tokenizer::from_json(json)?,
-            (None, Some(vocab), Some(merges)) => Tokenizer::from_vocab_merges(vocab, merges)?,
-            _ => return Err(LabError::file("The tokenizer is missing: tokenizer.json, or vocab.json and merges.txt.").into()),
-        };
-        if tokenizer.vocab_size() > config.d_vocab {
-            return Err(LabError::file(format!("The tokenizer has {} tokens, but the model only {}.", tokenizer.vocab_size(), config.d_vocab)).into());
-        }
-        let pause = JsCheckpoint(checkpoint);
-        let gpt2 = Gpt2::load(config, &files.weights, &self.device, &pause).await?;
-        gpt2.warm_up(&pause).await?;
-        let hooks: Vec<String> = HookPoint::all(&gpt2.config).iter().map(HookPoint::to_string).collect();
-        let out = Object::new();
-        set(&out, "name", files.name.as_str());
-        set(&out, "config", to_js(&gpt2.config)?);
-        set(&out, "hooks", to_js(&hooks)?);
-        set(&out, "parameters", gpt2.parameters() as f64);
-        set(&out, "id", self.store(Stored::Model(Rc::new(Model { name: files.name, gpt2, tokenizer: Rc::new(tokenizer) }))));
-        Ok(out.into())
     }
 
     pub async fn tokenize(&self, model: u32, text: String, options: JsValue) -> JsResult {
@@ -108,7 +85,7 @@ impl Lab {
             hooks.edits.push(self.steering(steer, config)?);
         }
         let wanted = match (options.logits.as_str(), options.top_k) {
-            ("all", _) => LogitsWanted::All,
+            ("all", _) => LogitsWanted::Normalized,
             ("last", _) => LogitsWanted::Last,
             ("none", 0.0) => LogitsWanted::None,
             ("none", _) => LogitsWanted::Last,
@@ -126,13 +103,18 @@ impl Lab {
         set(&out, "loss", JsValue::NULL);
         set(&out, "top", JsValue::NULL);
         if let Some(logits) = logits {
-            let mut logits = read(logits).await?;
-            logits.shape.remove(0);
+            let logits = if wanted == LogitsWanted::Normalized {
+                model.gpt2.read_logits(logits, hooks.view).await?
+            } else {
+                let mut logits = read(logits).await?;
+                logits.shape.remove(0);
+                logits
+            };
             let last = &logits.data[logits.data.len() - config.d_vocab..];
             if options.top_k > 0.0 {
                 set(&out, "top", to_js(&opt::top_tokens(last, opt::whole("topK", options.top_k)?, &model.tokenizer))?);
             }
-            if wanted == LogitsWanted::All && ids.len() > 1 {
+            if wanted == LogitsWanted::Normalized && ids.len() > 1 {
                 set(&out, "loss", gpt2::mean_loss(&logits.data, &ids, config.d_vocab));
             }
             if options.logits != "none" {
@@ -202,7 +184,11 @@ impl Lab {
 
     /// Forgets an object; its memory on the device is reused.
     pub async fn release(&self, id: u32) -> JsResult {
-        self.objects.borrow_mut().release(id)?;
+        let released = self.objects.borrow_mut().release(id)?;
+        if matches!(released, Stored::Model(_)) {
+            drop(released);
+            self.device.memory_cleanup(); // weights are kept apart from what is used again
+        }
         Ok(JsValue::UNDEFINED)
     }
 

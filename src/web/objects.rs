@@ -62,8 +62,8 @@ impl Objects {
         self.last
     }
 
-    pub fn release(&mut self, id: u32) -> Result<()> {
-        self.stored.remove(&id).map(drop).ok_or_else(|| gone(id, "object"))
+    pub fn release(&mut self, id: u32) -> Result<Stored> {
+        self.stored.remove(&id).ok_or_else(|| gone(id, "object"))
     }
 
     pub fn model(&self, id: u32) -> Result<Rc<Model>> {

@@ -9,6 +9,7 @@ mod files;
 mod generate;
 mod gpt2;
 mod gradients;
+mod loader;
 mod quality;
 mod sae;
 mod support;

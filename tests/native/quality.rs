@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use pollster::block_on;
 use sae_lab::activations::{Activations, CollectSettings, Keep, Origin, Sequence, collect};
 use sae_lab::analysis::{Figures, Quality, QualitySettings, Spliced, SplicedSettings, quality, spliced, token_sequences};
-use sae_lab::gpt2::{Edit, EditKind, Gpt2, HookPoint, Hooks, LogitsWanted, Positions, Site, View, mean_loss};
+use sae_lab::gpt2::{Edit, EditKind, Gpt2, HookPoint, Hooks, LogitsWanted, Positions, Precision, Site, View, load, mean_loss};
 use sae_lab::progress::Uninterrupted;
 use sae_lab::rng::Rng;
 use sae_lab::sae::{Config, Inference, Kind, Sae};
@@ -470,7 +470,7 @@ fn model_with_large_vocabulary(d_vocab: usize) -> Gpt2 {
     let views = shapes.iter().zip(&bytes).map(|((name, shape), bytes)| (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
     let file = safetensors::serialize(views, None).unwrap();
     let config = sae_lab::gpt2::Config::from_json(config.as_bytes()).unwrap();
-    block_on(Gpt2::load(config, &file, &Device::flex(), &Uninterrupted)).unwrap()
+    block_on(load(config, Precision::F32, &file, &Device::flex())).unwrap()
 }
 
 #[test]

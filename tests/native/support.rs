@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use pollster::block_on;
 use sae_lab::Result;
-use sae_lab::gpt2::{Config as ModelConfig, Gpt2};
-use sae_lab::progress::Uninterrupted;
+use sae_lab::gpt2::{Config as ModelConfig, Gpt2, Precision, load};
 use sae_lab::sae::{Config, Init, Kind, Sae};
 use sae_lab::tensors::HostTensor;
 use sae_lab::tokenizer::Tokenizer;
@@ -51,7 +50,7 @@ pub fn model(name: &str) -> (Gpt2, Tokenizer) {
     let config = ModelConfig::from_json(&bytes(&format!("{folder}/config.json"))).unwrap();
     let tokenizer = Tokenizer::from_json(&bytes(&format!("{folder}/tokenizer.json"))).unwrap();
     let weights = bytes(&format!("{folder}/model.safetensors"));
-    (block_on(Gpt2::load(config, &weights, &Device::flex(), &Uninterrupted)).unwrap(), tokenizer)
+    (block_on(load(config, Precision::F32, &weights, &Device::flex())).unwrap(), tokenizer)
 }
 
 pub fn ids(value: &Value) -> Vec<u32> {

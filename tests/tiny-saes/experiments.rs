@@ -20,8 +20,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use pollster::block_on;
-use sae_lab::gpt2::{Config, Gpt2, HookPoint};
-use sae_lab::progress::Uninterrupted;
+use sae_lab::gpt2::{Config, HookPoint, Precision, load};
 use sae_lab::tokenizer::Tokenizer;
 
 use self::corpus::Corpus;
@@ -85,7 +84,7 @@ fn open(corpus: &str, rows: Option<usize>, only: Option<String>) -> Result<Bench
     let file = |name: &str| std::fs::read(root.join("www/models/tiny").join(name));
     let tokenizer = Tokenizer::from_json(&file("tokenizer.json")?)?;
     let weights = file("model.safetensors")?;
-    let model = block_on(Gpt2::load(Config::from_json(&file("config.json")?)?, &weights, &Device::flex(), &Uninterrupted))?;
+    let model = block_on(load(Config::from_json(&file("config.json")?)?, Precision::F32, &weights, &Device::flex()))?;
     let corpus = Corpus::read(corpus.as_ref())?;
     let point = HookPoint::parse(HOOK, &model.config)?;
     let judge = Judge::new(&model, &tokenizer, &corpus.held_out, point)?;

@@ -53,6 +53,7 @@ impl Loader {
     pub fn open(cfg: &[u8], head: &[u8], file_length: u64, release: &Release, device: &Device) -> Result<Self> {
         let config = read_config(cfg, &release.overrides)?;
         let header = Header::parse(WEIGHTS, head, file_length)?;
+        header.check_readable(WEIGHTS)?;
         check_names_and_shapes(&config, &header)?;
         let input_scale = match release.input_scale {
             Some(scale) if !(scale.is_finite() && scale > 0.0) => return Err(LabError::setting("inputScale", scale, "above 0")),
@@ -244,6 +245,7 @@ pub fn read_sparsity(file: &[u8], d_sae: usize) -> Result<Vec<f32>> {
     let length = file.len() as u64;
     let head = head_length(SPARSITY, file, length)?;
     let header = Header::parse(SPARSITY, file.get(..head).unwrap_or_default(), length)?;
+    header.check_readable(SPARSITY)?;
     let tensor = header.tensors.get("sparsity").filter(|_| header.tensors.len() == 1);
     let tensor = tensor.ok_or_else(|| bad(format!("{SPARSITY} must hold one tensor, named sparsity.")))?;
     if tensor.shape != [d_sae] {

@@ -17,7 +17,7 @@ use crate::gpt2::{Positions, View};
 use crate::tensors::HostTensor;
 use crate::tokenizer::Tokenizer;
 
-pub use model::{Collect, Generate, ModelFiles, Run, Steer, Tokenize, top_tokens};
+pub use model::{Collect, Generate, ModelFiles, Run, Steer, Tokenize, precision, top_tokens};
 pub use sae::{CreateSae, Direction, Examples, Heatmap, TopFeatures, direction, order};
 pub use train::{Train, TrainStream};
 

@@ -7,39 +7,50 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::{Tensor, Where, all_finite, id, positions, seed, view, whole};
 use crate::activations::{CollectSettings, Keep, RandomSequences};
 use crate::error::{LabError, Result};
-use crate::gpt2::{Config, Edit, EditKind, GenerateSettings, HookPoint, Sampling, log_softmax};
+use crate::gpt2::{Config, Edit, EditKind, GenerateSettings, HookPoint, Precision, Sampling, log_softmax};
 use crate::tensors::upload;
 use crate::tokenizer::Tokenizer;
 
-/// A model's files as bytes.
+/// What a model is besides its weights: its small files as bytes.
 pub struct ModelFiles {
     pub name: String,
     pub config: Vec<u8>,
     pub tokenizer: Option<Vec<u8>>,
     pub vocab: Option<Vec<u8>>,
     pub merges: Option<Vec<u8>>,
-    pub weights: Vec<u8>,
+    pub precision: Precision,
 }
+
+/// Bytes of a configuration or a tokenizer's file at most; GPT-2's largest has 1.4 MB.
+const LARGEST_SMALL: u32 = 32 << 20;
 
 impl ModelFiles {
     pub fn from_js(spec: &JsValue) -> Result<Self> {
         let get = |key: &str| Reflect::get(spec, &key.into()).unwrap_or_default();
         let bytes = |key: &str| match get(key).dyn_into::<Uint8Array>() {
-            Ok(array) if array.length() > i32::MAX as u32 => {
-                Err(LabError::file(format!("The model's {key} has {} bytes; at most 2147483647 can be loaded here.", array.length())))
+            Ok(array) if array.length() > LARGEST_SMALL => {
+                Err(LabError::file(format!("The model's {key} has {} bytes; at most {LARGEST_SMALL} are read.", array.length())))
             }
             Ok(array) => Ok(Some(array.to_vec())),
             Err(_) => Ok(None),
         };
-        let needed = |key: &str| bytes(key)?.ok_or_else(|| LabError::file(format!("The model's {key} is missing.")));
         Ok(Self {
             name: get("name").as_string().unwrap_or_default(),
-            config: needed("config")?,
+            config: bytes("config")?.ok_or_else(|| LabError::file("The model's config is missing."))?,
             tokenizer: bytes("tokenizer")?,
             vocab: bytes("vocab")?,
             merges: bytes("merges")?,
-            weights: needed("weights")?,
+            precision: precision(&get("weights").as_string().unwrap_or_default())?,
         })
+    }
+}
+
+/// `"f16"` or `"f32"`.
+pub fn precision(name: &str) -> Result<Precision> {
+    match name {
+        "f16" => Ok(Precision::F16),
+        "f32" => Ok(Precision::F32),
+        other => Err(LabError::setting("weights", format!("{other:?}"), "\"f16\" or \"f32\"")),
     }
 }
 

@@ -188,9 +188,10 @@ fn tensors_that_are_not_where_they_say() {
 
 #[test]
 fn types_names_and_shapes_that_are_not_this_sae() {
-    for dtype in ["I32", "BOOL", "F8_E4M3", "f32", ""] {
+    for dtype in ["I32", "U32", "F8_E4M3", "f32", ""] {
         refused(with_header(|h| h["W_enc"]["dtype"] = json!(dtype)), &["W_enc is stored as", dtype]);
     }
+    refused(with_header(|h| h["W_enc"]["dtype"] = json!("BOOL")), &["W_enc has 96 bytes", "24"]);
     refused(with_header(|h| h["W_enc"]["dtype"] = json!("F16")), &["W_enc has 96 bytes", "48"]);
     let rename = |from: &'static str, to: &'static str| {
         move |h: &mut Map<String, Value>| {
