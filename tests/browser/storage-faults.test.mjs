@@ -163,6 +163,9 @@ for (const [store, faults] of /** @type {const} */ ([["opfs", {}], ["cache", { o
         const { asked } = await load(session, opened, served);
         assert.match(asked, next, `${spoilt} spoilt`);
         assert.equal((await load(session, opened, served)).asked, "", "and then it is kept");
+        await opened.lab(spoil, { store, ...damage });
+        await opened.lab(({ lab }) => lab.forget("all"));
+        assert.equal(await opened.lab(left), 0, "and what is damaged can be deleted");
       }
       await opened.close();
       calm(session);
@@ -217,6 +220,20 @@ async function spoil({ store, how, of }) {
       else await cache.put(request, new Response(change(bytes), { headers: response.headers }));
     }
   }
+  return count;
+}
+
+/** On the page: how many files and entries there are in all storage. */
+async function left() {
+  let count = 0;
+  const walk = async (folder) => {
+    for await (const handle of folder.values()) {
+      if (handle.kind === "directory") await walk(handle);
+      else count += 1;
+    }
+  };
+  await walk(await navigator.storage.getDirectory().catch(() => ({ values: () => [] })));
+  for (const name of await caches.keys()) count += (await (await caches.open(name)).keys()).length;
   return count;
 }
 
