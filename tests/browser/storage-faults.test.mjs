@@ -147,11 +147,11 @@ const damages = [
   ["what is known of a complete file has other types", [], { how: "types", of: "small" }, /^(416 )?(200)?$/],
   ["what is known of a complete file is gone", [], { how: "remove", of: "small" }, /^(416 )?(200)?$/],
 ];
-for (const [store, faults] of /** @type {const} */ ([["opfs", {}], ["cache", { opfs: "denied" }]])) {
+for (const [store, kinds, faults] of /** @type {const} */ ([["opfs", TWO, {}], ["cache", ["address"], { opfs: "denied" }]])) {
   for (const [name, first, damage, next] of damages) {
     test(`${store}: ${name}`, options, async (session) => {
       const opened = await openWith(session, faults);
-      for (const kind of TWO) {
+      for (const kind of kinds) {
         const served = await serve(`/${store}-${slug(name)}-${kind}`, kind);
         await prepare(opened, served);
         await opened.lab(({ lab }) => lab.forget("all"));
