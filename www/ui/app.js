@@ -22,7 +22,13 @@
 //                             buttons control-flip, control-random
 //                          8: own skipSpecial keepError
 //   first screen           #first-try: textarea[name=try-prompt], button[name=try-continue], [name=try-stop], [data-part=text], .next-tokens
-//   header                 #panel-labs, #panel-model, #panel-processor (select[name=device], button[name=restart-engine]), select[name=theme]
+//   header                 #panel-labs, #panel-processor (select[name=device], button[name=restart-engine]), select[name=theme]
+//                          #panel-model: [data-part=open|outcome|phase], model-choice (radios model-choice=<id>|address|files, model-address, model-files,
+//                          radios model-weights), buttons model-look model-load model-stop model-go-on model-again model-close model-cpu model-accept
+//                          model-leave open-tiny; kept-panel: li[data-model][data-whole], buttons forget, forget-all
+//                          #panel-check, data-check on it: ok wrong wait none; button[name=check-cpu]
+//                          #model-question with buttons question-show, question-no: a model that would have to be fetched
+//   address                ?model=<id or https address of a folder>
 //   whole page             #banner with button[name=restart] when the engine has stopped; #live is the live region
 
 import "./first-try.js";

@@ -6,6 +6,7 @@ import { announce } from "./announce.js";
 import { fill, h, make, setText } from "./dom.js";
 import { isCancelled, problem } from "./errors.js";
 import { bytes, percent } from "./format.js";
+import { phaseWords } from "./model-estimate.js";
 import { STEERING_PROMPT } from "./prompts.js";
 import { TokenStrip } from "./token-strip.js";
 import { readableNodes, tokenNodes } from "./token-text.js";
@@ -18,23 +19,10 @@ const pause = 200,
 
 /** What is being waited for while the lab opens. @param {import("./types.js").Progress | null} opening */
 function stage(opening) {
-  const { phase, done = 0, total } = opening ?? {};
-  switch (phase) {
-    case "download":
-      return `Fetching the model: ${bytes(done)}${total ? ` of ${bytes(total)}` : ""}`;
-    case "wait":
-      return `Another tab is fetching the model${total ? `: ${percent(done / total)}` : ""}`;
-    case "read":
-      return `Reading the kept model${total ? `: ${percent(done / total)}` : ""}`;
-    case "warm-up":
-      return "Warming up";
-    case "check":
-      return "Checking the numbers";
-    case "device":
-      return "Choosing the processor";
-    default:
-      return "Fetching the engine";
-  }
+  const { phase = "engine", done = 0, total } = opening ?? {};
+  if (phase === "engine") return "Fetching the engine";
+  if (phase === "device") return "Choosing the processor";
+  return `${phaseWords(opening)}${done ? `: ${bytes(done)}${total ? ` of ${bytes(total)}` : ""}` : ""}`;
 }
 
 export class FirstTry extends HTMLElement {
@@ -82,11 +70,11 @@ export class FirstTry extends HTMLElement {
       clearTimeout(this.#timer);
       this.#timer = window.setTimeout(() => void this.#read(), pause);
     });
-    let ready = false;
+    let read = session.model;
     session.addEventListener("session", () => {
       this.#showState();
-      if (session.phase === "ready" && !ready) void this.#read();
-      ready = session.phase === "ready";
+      if (session.model && session.model !== read) void this.#read();
+      read = session.model;
     });
     this.#showState();
   }

@@ -53,7 +53,7 @@ export function duration(seconds) {
 }
 
 /** @param {number} n */
-export const bytes = (n) => (n < 1e3 ? counted(n, "byte") : n < 1e6 ? `${Math.round(n / 1e3)} kB` : `${(n / 1e6).toFixed(1)} MB`);
+export const bytes = (n) => (n < 1e3 ? counted(n, "byte") : n < 1e6 ? `${Math.round(n / 1e3)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`);
 
 /** Characters that must not act on the page or hide in it: controls, format and bidi signs, unpaired surrogates, odd spaces. */
 const unseen =

@@ -1,20 +1,17 @@
 // @ts-check
-// The slim header of every page: the labs, which model, which processor and why; each opens a small panel.
+// The slim header of every page: the labs, which model, whether its numbers are right, which processor and why; each opens a small panel.
 
 import { fill, h, part, setText } from "./dom.js";
-import { bytes, count } from "./format.js";
+import { facts } from "./facts.js";
+import { bytes } from "./format.js";
+import { showCheck } from "./model-check.js";
+import { short as loaded } from "./model-estimate.js";
+import { ModelPanel } from "./model-panel.js";
+import { startQuestion } from "./model-question.js";
 import { startTheme } from "./theme.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./types.js").LabInfo} LabInfo */
-
-/** @param {[string, string | null | undefined][]} facts */
-const facts = (facts) =>
-  h(
-    "dl",
-    {},
-    facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
-  );
 
 /** The name of an adapter, as far as the browser tells it. @param {LabInfo["adapter"]} adapter */
 const adapterName = (adapter) =>
@@ -42,6 +39,7 @@ export function startHeader(session) {
   const root = new URL("../", import.meta.url);
   const labs = panel("labs", "", "Labs"),
     model = panel("model", "model"),
+    check = panel("check", "", "…"),
     processor = panel("processor", "processor"),
     look = panel("theme", "theme", "◐");
   const theme = h(
@@ -69,6 +67,7 @@ export function startHeader(session) {
       h("p", { class: "bar-name" }, h("a", { href: new URL("index.html", root).href }, "SAE Lab")),
       labs,
       model,
+      check,
       processor,
       look,
     ),
@@ -99,33 +98,24 @@ export function startHeader(session) {
     change,
     h("p", { class: "hint" }, "A restart loads the model again. Results on the page stay readable, but the steps need new runs."),
   );
-  closeOutside([labs, model, processor, look]);
+  closeOutside([labs, model, check, processor, look]);
+  const models = new ModelPanel(session, model, part(model, "[data-part=body]"));
+  startQuestion(session, (wanted) => {
+    models.choose(wanted);
+    // after the click, which closes panels that it is outside of
+    setTimeout(() => {
+      model.open = true;
+      model.querySelector("summary")?.focus({ preventScroll: true });
+    });
+  });
 
   const show = () => {
     const { lab, phase } = session;
-    setText(part(model, "[data-part=summary]"), session.model?.name ?? (phase === "opening" ? "loading" : "none"));
+    const { loading } = session;
+    const open = session.model?.name ?? (phase === "opening" ? `loading ${session.opening ? loaded(session.opening) : ""}`.trim() : "none");
+    setText(part(model, "[data-part=summary]"), loading.state === "loading" ? `${open} · ${loaded(loading.progress)}` : open);
+    showCheck(session, check, part(check, "[data-part=summary]"), part(check, "[data-part=body]"));
     fill(part(processor, "[data-part=summary]"), lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped");
-    const { config } = session;
-    fill(
-      part(model, "[data-part=body]"),
-      session.model
-        ? [
-            h(
-              "p",
-              {},
-              "A GPT-2 in miniature, trained for this lab: the same form and the same number of layers as GPT-2, but not its knowledge. What you find here holds for this model.",
-            ),
-            facts([
-              ["parameters", count(session.model.parameters)],
-              ["layers", String(config.nLayers)],
-              ["width (d_model)", String(config.dModel)],
-              ["heads", String(config.nHeads)],
-              ["vocabulary", `${count(config.dVocab)} tokens`],
-              ["context", `${count(config.nCtx)} tokens`],
-            ]),
-          ]
-        : h("p", {}, phase === "opening" ? "The model is being loaded." : "No model is loaded."),
-    );
     fill(
       part(processor, "[data-part=body]"),
       lab ? details(lab.info) : h("p", {}, phase === "opening" ? "The engine is starting." : "The engine has stopped."),
@@ -134,6 +124,7 @@ export function startHeader(session) {
     change.disabled = phase === "opening";
   };
   session.addEventListener("session", show);
+  session.loading.addEventListener("change", show);
   show();
 }
 
@@ -167,7 +158,8 @@ function details(info) {
 /** Panels close on Escape, on a click outside and when another opens. @param {HTMLDetailsElement[]} panels */
 function closeOutside(panels) {
   document.addEventListener("click", (event) => {
-    for (const panel of panels) if (panel.open && event.target instanceof Node && !panel.contains(event.target)) panel.open = false;
+    // the path, since a button may be gone by now that was drawn anew
+    for (const panel of panels) if (panel.open && !event.composedPath().includes(panel)) panel.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -3,7 +3,7 @@
 
 import { announce, eachTenth } from "./announce.js";
 import { h, setText } from "./dom.js";
-import { count, duration } from "./format.js";
+import { bytes, count, duration } from "./format.js";
 
 const interval = 250,
   memory = 5000;
@@ -31,24 +31,28 @@ export class WorkProgress {
     this.#tenth = eachTenth((tenths) => announce(`${what}: ${tenths * 10} %`));
   }
 
-  /** @param {number} done @param {number} total @param {string} unit in the plural */
+  /** @param {number} done @param {number | null} total null: not known @param {string} unit in the plural; "bytes" are written as kB, MB or GB */
   report(done, total, unit) {
     const at = performance.now();
     this.#recent.push({ at, done });
     while (this.#recent.length > 2 && at - this.#recent[0].at > memory) this.#recent.shift();
-    this.#tenth(done, total);
-    if (at - this.#drawn < interval && done < total) return;
+    if (total !== null) this.#tenth(done, total);
+    if (at - this.#drawn < interval && done < (total ?? Infinity)) return;
     this.#drawn = at;
-    this.#bar.max = Math.max(total, 1);
-    this.#bar.value = done;
+    if (total === null) this.#bar.removeAttribute("value");
+    else {
+      this.#bar.max = Math.max(total, 1);
+      this.#bar.value = done;
+    }
     const first = this.#recent[0];
     const rate = at > first.at + 200 ? ((done - first.done) / (at - first.at)) * 1000 : 0;
     setText(
       this.#text,
       [
-        `${count(done)} / ${count(total)} ${unit}`,
-        rate > 0 ? `${rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)} ${unit}/s` : "",
-        rate > 0 && done < total ? `${duration((total - done) / rate)} left` : "",
+        ...(unit === "bytes"
+          ? [total === null ? bytes(done) : `${bytes(done)} of ${bytes(total)}`, rate > 0 ? `${bytes(Math.round(rate))}/s` : ""]
+          : [`${count(done)}${total === null ? "" : ` / ${count(total)}`} ${unit}`, rate > 0 ? `${rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1)} ${unit}/s` : ""]),
+        rate > 0 && total !== null && done < total ? `${duration((total - done) / rate)} left` : "",
       ]
         .filter(Boolean)
         .join(" · "),

@@ -5,24 +5,30 @@
 // Liveness: whatever stops the engine, `restart` brings a new one; results from before are marked as lost, not removed.
 
 import { PageError } from "./errors.js";
+import { ModelLoading } from "./model-loading.js";
+import { asked, forgetLink, isHere, isTiny, keptBytes, keyOf, named, remember, remembered, TINY } from "./model-source.js";
 
 /** @typedef {import("./types.js").Lab} Lab */
 /** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").ModelConfig} ModelConfig */
 /** @typedef {import("./types.js").Progress} Progress */
+/** @typedef {import("./model-source.js").Wanted} Wanted */
 /** @typedef {"opening" | "ready" | "failed" | "stopped"} Phase */
 
 /**
  * A step's result. `uses` holds the version of each earlier result it was made from; `lost` says why what it held on the device is gone: the engine stopped, or the visitor freed the memory.
- * @typedef {{value: any, values: Record<string, any>, uses: Map<number, number>, version: number, stopped: string | null, lost: false | "engine" | "freed"}} StepResult
+ * `model` is the one it was made with; its key tells whether that is open now.
+ * @typedef {{key: string, name: string, config: ModelConfig}} MadeWith
+ * @typedef {{model: MadeWith, value: any, values: Record<string, any>, uses: Map<number, number>, version: number, stopped: string | null, lost: false | "engine" | "freed"}} StepResult
  */
 
 /**
  * What the session needs to know of a step.
- * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly overtaken: boolean, readonly manual: boolean, settings: import("./settings.js").Settings}} SessionStep
+ * @typedef {{number: number, title: string, uses: number[], needs(): number[], start(): Promise<boolean>, stop(): void, readonly running: boolean, readonly stale: boolean, readonly overtaken: boolean, readonly manual: boolean, readonly anyModel: boolean, settings: import("./settings.js").Settings}} SessionStep
  */
 
-/** @type {import("./types.js").ModelConfig} */
-const TINY = { nLayers: 12, dModel: 96, nHeads: 6, dHead: 16, dMlp: 384, dVocab: 4096, nCtx: 256, bos: 4095, eos: 4095 };
+/** @type {ModelConfig} */
+const TINY_CONFIG = { nLayers: 12, dModel: 96, nHeads: 6, dHead: 16, dMlp: 384, dVocab: 4096, nCtx: 256, bos: 4095, eos: 4095 };
 
 export class Session extends EventTarget {
   /** @type {Lab | null} */ lab = null;
@@ -31,25 +37,53 @@ export class Session extends EventTarget {
   /** @type {Progress | null} */ opening = null;
   /** @type {unknown} */ error = null;
   /** @type {"auto" | "webgpu" | "cpu"} */ device = "auto";
+  /** The models that are listed, once the list is here. @type {readonly import("./types.js").ListedModel[]} */ models = [];
+  /** The model that is open, or that is opened first. @type {Wanted} */ wanted = TINY;
+  /** A model that a link or an earlier page names and that would have to be fetched: the visitor is asked. @type {Wanted | null} */ question = null;
+  /** WebAssembly's memory at the last look, in bytes. @type {number | null} */ wasmBytes = null;
+  /** Another model, beside the open one. */ loading = new ModelLoading(this);
   /** @type {number | null} the feature that the later steps look at */ feature = null;
   /** The switches of a lab's page; other pages have none. @type {import("./conventions.js").Conventions | null} */ conventions = null;
   /** What the page remembers between visits; not every page does. @type {import("./page-memory.js").PageMemory | null} */ memory = null;
   /** @type {Map<number, StepResult>} */ results = new Map();
   /** @type {Map<number, SessionStep>} */ steps = new Map();
-  /** The model's dimensions; until it is loaded, those of the bundled one. */
+  /** The dimensions of the model that is spoken of; until one is loaded, those of the bundled one. */
   get config() {
-    return this.model?.config ?? TINY;
+    return this.#spokenOf?.config ?? this.model?.config ?? TINY_CONFIG;
+  }
+  /** The name of the model that is spoken of: the open one's, or that of the result on show. */
+  get modelName() {
+    return this.#spokenOf?.name ?? this.model?.name ?? "tiny";
   }
   #version = 0;
   #attempt = 0;
+  #first = new AbortController();
+  /** @type {MadeWith | null} */ #spokenOf = null;
+
+  /**
+   * Writes about a result with the name and the dimensions of the model that it was made with.
+   * @template T
+   * @param {StepResult | null} result null: with those of the open model
+   * @param {() => T} write
+   * @returns {T}
+   */
+  as(result, write) {
+    const before = this.#spokenOf;
+    this.#spokenOf = result?.model ?? null;
+    try {
+      return write();
+    } finally {
+      this.#spokenOf = before;
+    }
+  }
 
   /** @param {"session" | "results" | "feature"} type */
   #tell(type) {
     this.dispatchEvent(new Event(type));
   }
 
-  /** Opens the engine and loads the bundled model. @param {"auto" | "webgpu" | "cpu"} device */
-  async open(device = this.device) {
+  /** Opens the engine and a model: the one that was open, else the one that the address or an earlier page names, else the bundled one. @param {"auto" | "webgpu" | "cpu"} device @param {Wanted} [wanted] */
+  async open(device = this.device, wanted) {
     const attempt = ++this.#attempt;
     const isCurrent = () => attempt === this.#attempt;
     this.device = device;
@@ -64,18 +98,21 @@ export class Session extends EventTarget {
     };
     /** @type {Lab | null} */ let lab = null;
     try {
-      const { openLab } = await import("../sae-lab.js");
-      lab = await openLab({ device, onProgress });
-      const model = await lab.loadModel("tiny", { onProgress });
-      if (!isCurrent()) return lab.dispose();
-      this.lab = lab;
+      const { listModels, openLab } = await import("../sae-lab.js");
+      const [opened, models] = await Promise.all([openLab({ device, onProgress }), listModels().catch(() => [])]);
+      const open = (lab = opened);
+      this.models = models;
+      const first = wanted ?? (await this.#firstModel(open));
+      if (!isCurrent()) return open.dispose();
+      const model = await this.#loadFirst(open, first, onProgress);
+      if (!isCurrent()) return open.dispose();
+      this.lab = open;
       this.model = model;
       this.phase = "ready";
-      const opened = lab;
       const ended = (/** @type {unknown} */ error) => {
-        if (this.lab === opened) this.#engineStopped(error);
+        if (this.lab === open) this.#engineStopped(error);
       };
-      lab.closed.then(ended, ended);
+      open.closed.then(ended, ended);
     } catch (error) {
       lab?.dispose();
       if (!isCurrent()) return;
@@ -86,8 +123,105 @@ export class Session extends EventTarget {
     this.#tell("session");
   }
 
-  /** A new engine and the model again; nothing that the old one held can be used. @param {"auto" | "webgpu" | "cpu"} [device] */
-  async restart(device = this.device) {
+  /** The model to begin with. One that would have to be fetched is a question to the visitor, and the bundled one is opened meanwhile. @param {Lab} lab @returns {Promise<Wanted>} */
+  async #firstModel(lab) {
+    const link = asked();
+    /** @type {Wanted | null} */ let wanted = null;
+    try {
+      wanted = link === null ? remembered(this.models) : { source: named(link, this.models), weights: "auto" };
+    } catch (error) {
+      this.loading.failed(TINY, error);
+    }
+    if (wanted === null || isTiny(wanted)) return TINY;
+    if (await isHere(lab, wanted.source, this.models).catch(() => false)) return wanted;
+    this.question = wanted;
+    return TINY;
+  }
+
+  /** Where the model cannot be opened, or the visitor does not wait for it, the bundled one is. @param {Lab} lab @param {Wanted} wanted @param {(progress: Progress) => void} onProgress */
+  async #loadFirst(lab, wanted, onProgress) {
+    this.wanted = wanted;
+    if (isTiny(wanted)) return lab.loadModel("tiny", { onProgress });
+    const { signal } = (this.#first = new AbortController());
+    this.#tell("session");
+    try {
+      const model = await lab.loadModel(wanted.source, { weights: wanted.weights, onProgress, signal });
+      if (asked() !== null) remember(wanted, null);
+      return model;
+    } catch (error) {
+      if (!signal.aborted) this.loading.failed(wanted, error);
+      this.wanted = TINY;
+      return lab.loadModel("tiny", { onProgress });
+    }
+  }
+
+  /** The visitor has answered the question about a model that would have to be fetched. */
+  answered() {
+    this.question = null;
+    this.#tell("session");
+  }
+
+  /** While the page opens with another model: opens the bundled one instead. */
+  openTiny() {
+    this.#first.abort();
+  }
+
+  /** Takes another model in place of the open one. What was made with that one stays readable; with the new one it is to be made again. @param {Model} model @param {Wanted} wanted */
+  async adopt(model, wanted) {
+    const old = this.model;
+    for (const step of this.steps.values()) if (step.running) step.stop();
+    this.model = model;
+    this.wanted = wanted;
+    this.question = null;
+    this.phase = "ready";
+    this.opening = null;
+    this.#tell("session");
+    this.#tell("results");
+    await old?.dispose().catch(() => {}); // what still ran with it ends with it
+    forgetLink();
+    const { source } = wanted;
+    const whole = this.lab && typeof source === "object" ? await keptBytes(this.lab, source, this.models).catch(() => null) : null;
+    remember(wanted, whole);
+  }
+
+  /** Closes the open model, to make room for another. */
+  async closeModel() {
+    const { model } = this;
+    for (const step of this.steps.values()) if (step.running) step.stop();
+    this.model = null;
+    this.phase = "opening";
+    this.#tell("session");
+    await model?.dispose().catch(() => {});
+  }
+
+  /** Opens again the model that was closed to make room, or the bundled one where that cannot be. */
+  async reopen() {
+    const { lab } = this;
+    if (!lab || this.model) return;
+    const { wanted } = this;
+    const again = async (/** @type {Wanted} */ { source, weights }) => lab.loadModel(source, { weights });
+    try {
+      const model = await again(wanted).catch(() => ((this.wanted = TINY), again(TINY)));
+      if (this.lab !== lab) return;
+      this.model = model;
+      this.phase = "ready";
+    } catch (error) {
+      if (this.lab !== lab) return;
+      this.phase = "failed";
+      this.error = error;
+    }
+    this.#tell("session");
+    this.#tell("results");
+  }
+
+  /** Looks how much memory WebAssembly has taken. */
+  async measure() {
+    const { wasmBytes } = (await this.lab?.memory().catch(() => null)) ?? { wasmBytes: null };
+    this.wasmBytes = wasmBytes;
+  }
+
+  /** A new engine and the model again, or another; nothing that the old one held can be used. @param {"auto" | "webgpu" | "cpu"} [device] @param {Wanted} [wanted] */
+  async restart(device = this.device, wanted = this.models.length ? this.wanted : undefined) {
     const old = this.lab;
     this.lab = null;
     this.model = null;
@@ -97,7 +231,7 @@ export class Session extends EventTarget {
     } catch {
       /* it is gone already */
     }
-    await this.open(device);
+    await this.open(device, wanted);
   }
 
   /** @param {unknown} error */
@@ -147,11 +281,17 @@ export class Session extends EventTarget {
     return result && !result.lost ? result : null;
   }
 
-  /** Whether an earlier result that this one was made from has been replaced since. @param {number} n @returns {boolean} */
+  /** Whether a result was made with another model than the one that is open. @param {number} n */
+  foreign(n) {
+    const result = this.results.get(n);
+    return result !== undefined && result.model.key !== keyOf(this.wanted) && !this.steps.get(n)?.anyModel;
+  }
+
+  /** Whether this result was made with another model, or an earlier result that it was made from has been replaced since. @param {number} n @returns {boolean} */
   outdated(n) {
     const result = this.results.get(n);
     if (!result) return false;
-    return [...result.uses].some(([m, version]) => this.results.get(m)?.version !== version || this.outdated(m));
+    return this.foreign(n) || [...result.uses].some(([m, version]) => this.results.get(m)?.version !== version || this.outdated(m));
   }
 
   /** The earlier steps that must run before this one, in order. @param {number} n @returns {number[]} */
@@ -188,7 +328,8 @@ export class Session extends EventTarget {
   keep(n, value, values, stopped, from) {
     const before = this.results.get(n);
     const uses = new Map(from.map((m) => [m, this.results.get(m)?.version ?? 0]));
-    this.results.set(n, { value, values, uses, version: ++this.#version, stopped, lost: false });
+    const model = { key: keyOf(this.wanted), name: this.modelName, config: this.config };
+    this.results.set(n, { model, value, values, uses, version: ++this.#version, stopped, lost: false });
     if (before && !before.lost)
       for (const handle of before.value.handles ?? []) {
         if (!value.handles?.includes(handle)) void handle.dispose().catch(() => {}); // an engine that has just stopped holds nothing

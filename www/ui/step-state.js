@@ -97,6 +97,11 @@ export function notice(state, step, result, problemElements) {
       return missing.length ? [h("p", { class: "hint" }, `To run again, it needs the result of ${titles}.`), needed(step)] : [];
     case "stale": {
       if (step.waitingFor !== null) return [h("p", {}, `Step ${step.waitingFor} is running first; below is the result from before.`)];
+      if (result && session.foreign(number))
+        return [
+          h("p", {}, `Made with ${result.model.name}; the model that is open now is ${session.modelName}. Run again to see what holds for it.`),
+          missing.length ? needed(step) : null,
+        ];
       if (missing.length || session.outdated(number))
         return [
           h("p", {}, `An earlier step has a new result; what stands below was made from the one before.`),

@@ -5,6 +5,7 @@ import { announce } from "./announce.js";
 import { switchLabel } from "./conventions.js";
 import { part, setText } from "./dom.js";
 import { isCancelled, PageError, problem, problemElements } from "./errors.js";
+import { spell } from "./model-source.js";
 import { Settings } from "./settings.js";
 import { StepFrame } from "./step-frame.js";
 import { notice, stateOf, stateWords } from "./step-state.js";
@@ -29,7 +30,7 @@ import { notice, stateOf, stateWords } from "./step-state.js";
 /** @typedef {{name: string, label: string, uses?: number[], run(context: Context): Promise<Outcome>}} More something that goes on from a shown result */
 /**
  * @typedef {{
- *   uses: number[], needs?(): number[],
+ *   uses: number[], needs?(): number[], anyModel?: boolean,
  *   conventions?: readonly ConventionName[],
  *   promise: string,
  *   fields(): import("./fields.js").Field[],
@@ -45,6 +46,7 @@ import { notice, stateOf, stateWords } from "./step-state.js";
  *   provenance(value: any, values: Record<string, any>): string,
  *   code(values: Record<string, any>): import("./code-box.js").Snippets,
  * }} Definition `label` is what the button that runs it says, `adjust` takes over a setting that was moved while it runs;
+ * `anyModel`: the language model has no part in what is computed, so that the result holds with any;
  * `conventions` of the page are computed with: they stand among the values that `run` is given, and a result made with others is out of date.
  * `render`, `conclusion` and `provenance` may read all of them, and are asked again when one changes
  */
@@ -85,6 +87,10 @@ export class LabStep extends HTMLElement {
   get promise() {
     return this.#definition.promise;
   }
+  /** Whether its result has nothing to do with the language model. */
+  get anyModel() {
+    return this.#definition.anyModel ?? false;
+  }
 
   /** Turns the written step into a working one. @param {number} number @param {Session} session @param {(step: LabStep) => Definition} define */
   define(number, session, define) {
@@ -102,7 +108,7 @@ export class LabStep extends HTMLElement {
     this.#definition = define(this);
     const { more = [], body } = this.#definition;
     this.#frame.mount(this, number, heading, part(this, ".prose"), this.settings, body, more);
-    this.#frame.code.source = () => this.#definition.code({ ...this.settings.values(), ...this.#conventions() });
+    this.#frame.code.source = () => spell(this.#definition.code({ ...this.settings.values(), ...this.#conventions() }), session.wanted);
     session.register(this);
     for (const type of ["session", "results", "feature"]) session.addEventListener(type, () => this.refresh());
     session.conventions?.addEventListener("change", () => {
@@ -217,7 +223,7 @@ export class LabStep extends HTMLElement {
         live: (value) => {
           this.#live = value;
           this.#frame.result.classList.remove("old");
-          this.#show(value, true);
+          this.#show(value, null);
         },
         use: (n) => session.usable(n)?.value,
       });
@@ -227,6 +233,7 @@ export class LabStep extends HTMLElement {
           "The engine stopped while this step was running.",
           "Restart the engine and run the step again.",
         );
+      if (session.model !== model) throw modelChanged();
       this.#end();
       session.keep(number, outcome.value, outcome.values ?? values, outcome.stopped ?? null, outcome.uses ?? uses);
       announce(
@@ -236,7 +243,8 @@ export class LabStep extends HTMLElement {
     } catch (error) {
       this.#end();
       this.#rendered = null;
-      if (isCancelled(error)) this.stoppedEmpty = true;
+      if (session.lab === lab && session.model !== model) this.problem = problem(modelChanged());
+      else if (isCancelled(error)) this.stoppedEmpty = true;
       else this.problem = problem(session.lab === lab ? error : engineLost(error));
       announce(this.problem ? `${what} failed: ${this.problem.message}` : `${what} was stopped`);
       session.changed();
@@ -251,11 +259,13 @@ export class LabStep extends HTMLElement {
     this.#frame.progress.end();
   }
 
-  /** @param {any} value @param {boolean} live */
-  #show(value, live) {
+  /** @param {any} value @param {StepResult | null} result that the value is of; null while it runs */
+  #show(value, result) {
     this.#frame.result.hidden = false;
-    this.#definition.render(value, live);
-    const conclusion = live ? null : this.#definition.conclusion(value);
+    const conclusion = this.session.as(result, () => {
+      this.#definition.render(value, result === null);
+      return result ? this.#definition.conclusion(value) : null;
+    });
     this.#frame.conclusion.hidden = !conclusion;
     setText(this.#frame.conclusion, conclusion ?? "");
   }
@@ -294,10 +304,11 @@ export class LabStep extends HTMLElement {
   #showResult(result) {
     if (result && result !== this.#rendered) {
       this.#rendered = result;
-      this.#show(result.value, false);
+      this.#show(result.value, result);
     }
     if (!result) this.#frame.result.hidden = true;
-    setText(this.#frame.provenance, result ? this.#definition.provenance(result.value, result.values) : "");
+    const { session } = this;
+    setText(this.#frame.provenance, result ? session.as(result, () => this.#definition.provenance(result.value, result.values)) : "");
   }
 }
 
@@ -306,5 +317,7 @@ function engineLost(error) {
   const closed = error instanceof Error && /** @type {{code?: string}} */ (error).code === "LAB-CLOSED";
   return closed ? new PageError("LAB-ENGINE-STOPPED", "The engine was restarted while this step was running.", "Run the step again when the model is loaded.") : error;
 }
+
+const modelChanged = () => new PageError("LAB-MODEL-CHANGED", "Another model was opened while this step was running.", "Run the step again: it then computes with the model that is open now.");
 
 customElements.define("lab-step", LabStep);

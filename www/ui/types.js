@@ -3,6 +3,10 @@
 
 /** @typedef {import("../sae-lab.js").Lab} Lab */
 /** @typedef {import("../engine/model.js").Model} Model */
+/** @typedef {import("../engine/types.js").ModelCheck} Check */
+/** @typedef {import("../engine/types.js").Estimate} Estimate */
+/** @typedef {import("../engine/types.js").KeptFile} Kept */
+/** @typedef {import("../engine/models.js").Listed} ListedModel */
 /** @typedef {import("../engine/acts.js").Acts} Acts */
 /** @typedef {import("../engine/sae.js").Sae} Sae */
 /** @typedef {import("../engine/types.js").ModelConfig} ModelConfig */

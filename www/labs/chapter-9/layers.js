@@ -181,7 +181,7 @@ export function layers(step) {
 
     conclusion: (/** @type {LayerPair} */ value) => concludeLayers(value),
     provenance: (/** @type {LayerPair} */ { a, b }, { view, prependBos, seed }) =>
-      [session.model?.name ?? "tiny", `${hookName(session, a.hook)}, ${hookName(session, b.hook)}`, view === "tl" ? "TransformerLens" : "Hugging Face", prependBos ? "BOS" : "no BOS", `seed ${seed}`].join(" · "),
+      [session.modelName, `${hookName(session, a.hook)}, ${hookName(session, b.hook)}`, view === "tl" ? "TransformerLens" : "Hugging Face", prependBos ? "BOS" : "no BOS", `seed ${seed}`].join(" · "),
     code: (values) => ({ javascript: snippets.layersJs(values, layerHook), python: snippets.layersPy(values, layerHook) }),
   };
 }

@@ -15,7 +15,7 @@ import { SAMPLE_PROMPTS } from "../texts/c4.js";
 import { printedBox } from "../shared/printed.js";
 import { seedField } from "./setup.js";
 import * as snippets from "./snippets.js";
-import { conventionsOf, HOOK, hookName, READING } from "./steps.js";
+import { conventionsOf, hookName, notebookHook, READING } from "./steps.js";
 
 /** @typedef {import("./steps.js").Loaded} Loaded */
 /** @typedef {import("./steps.js").Listed} Listed */
@@ -110,7 +110,7 @@ export function loadSae(step) {
     body: [printed.element, warnings, panel, save],
     fields() {
       const now = values();
-      const [source, ...details] = preset(loadFields(now, list, session), session.model?.name ?? "tiny");
+      const [source, ...details] = preset(loadFields(now, list, session), session.modelName);
       const { nLayers } = session.config;
       const places = Array.from({ length: nLayers }, (_, layer) => ({ value: `blocks.${layer}.hook_resid_pre`, label: `before block ${layer}` }));
       return [
@@ -127,7 +127,7 @@ export function loadSae(step) {
         },
       ];
     },
-    readout: (now) => (now.source === TRAIN ? `Trains on the rows of ${counted(SAMPLE_PROMPTS.length, "sample text")} and 50 random sequences, read at ${HOOK}. Some seconds on a GPU, up to a minute on a CPU.` : loadReadout(now, list, session)),
+    readout: (now) => (now.source === TRAIN ? `Trains on the rows of ${counted(SAMPLE_PROMPTS.length, "sample text")} and 50 random sequences, read at ${notebookHook(session)}. Some seconds on a GPU, up to a minute on a CPU.` : loadReadout(now, list, session)),
     label: (now) => (now.source === TRAIN ? "Train" : loadLabel(now, list)),
 
     async run(context) {
@@ -160,14 +160,14 @@ export function loadSae(step) {
         ? `It rewrites a vector of ${count(dIn)} numbers as ${count(dSae)} activations, ${(dSae / dIn).toFixed(1)} for each dimension; most of them should be 0.${place}`
         : `It takes vectors of ${count(dIn)} numbers, and this model has ${count(session.config.dModel)}: the steps below will refuse. Choose one that was made for ${session.model?.name ?? "this model"}.`;
     },
-    provenance: (value) => `${session.model?.name ?? "tiny"} · ${hookName(session, value.hook)} · ${value.name}${value.seed === null ? "" : ` · seed ${value.seed}`}`,
-    code: (now) => ({ javascript: snippets.loadJs(now), python: snippets.loadPy(now, session.model?.name ?? "tiny") }),
+    provenance: (value) => `${session.modelName} · ${hookName(session, value.hook)} · ${value.name}${value.seed === null ? "" : ` · seed ${value.seed}`}`,
+    code: (now) => ({ javascript: snippets.loadJs(now), python: snippets.loadPy(now, session.modelName) }),
   };
 
   /** @param {Context} context @returns {Promise<Loaded>} */
   async function existing(context) {
     const { prependBos, view } = conventionsOf(session).values;
-    const { value } = await loadExisting(context, list, { hook: HOOK, center: view === "tl", prependBos });
+    const { value } = await loadExisting(context, list, { hook: notebookHook(session), center: view === "tl", prependBos });
     const { sae, loaded, data } = value;
     return { sae, handles: [sae], name: loaded, hook: placeOf(context.values, data.hook), made: data, listed: chosen(context.values, list) ?? null, seed: null };
   }
@@ -180,7 +180,7 @@ export function loadSae(step) {
       if ("phase" in p && p.total) progress(p.done ?? 0, p.total, unit);
     };
     const { minId, maxId } = randomIds(model.config.dVocab);
-    const hook = placeOf(now, HOOK);
+    const hook = placeOf(now, notebookHook(session));
     const randomSequences = { count: 50, length: 20, minId, maxId };
     const acts = await model.collect(SAMPLE_PROMPTS, { hook, prependBos, center, randomSequences, seed, signal, onProgress: onProgress("sequences") });
     try {

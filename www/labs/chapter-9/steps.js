@@ -32,8 +32,8 @@ export const STEPS = numbered([
   "cleanup",
 ]);
 
-/** Where the notebook reads the model. */
-export const HOOK = "blocks.8.hook_resid_pre";
+/** Where the notebook reads the model; a model of fewer layers, before its last block. @param {Session} session */
+export const notebookHook = ({ config }) => `blocks.${Math.min(8, config.nLayers - 1)}.hook_resid_pre`;
 
 /** The conventions that activations are computed with. */
 export const READING = /** @type {const} */ (["prependBos", "view"]);
@@ -55,7 +55,7 @@ export const loadedOf = (session) => session.usable(STEPS["load-sae"])?.value ??
  * @param {Session} session @param {{hook: string, name: string}} from @param {Record<string, any>} values @param {string} [more]
  */
 export function provenance(session, { hook, name }, { prependBos, view }, more) {
-  const model = session.model?.name ?? "tiny";
+  const model = session.modelName;
   return [model, hookName(session, hook), view === "tl" ? "TransformerLens" : "Hugging Face", prependBos ? "BOS" : "no BOS", name, more].filter(Boolean).join(" · ");
 }
 

@@ -11,7 +11,7 @@ import { LANDMARK_TEXT } from "../texts/chapter9.js";
 import { length, row } from "../work/rows.js";
 import { printedBox } from "../shared/printed.js";
 import * as snippets from "./snippets.js";
-import { conventionsOf, hookName, provenance, READING, site, STEPS } from "./steps.js";
+import { conventionsOf, hookName, notebookHook, provenance, READING, site, STEPS } from "./steps.js";
 
 /** @typedef {import("../../ui/step.js").LabStep} LabStep */
 /** @typedef {import("../../ui/step.js").Definition} Definition */
@@ -55,7 +55,7 @@ export function tokens(step) {
       const long = ids.length > nCtx ? ` The model reads at most ${counted(nCtx, "token")} at once: the next steps need a shorter text.` : "";
       return `${first}${counted(words, "word")} became ${counted(ids.length - (first ? 1 : 0), "token")}: a word that the model's list does not hold comes in pieces, and a sign such as a full stop is a token of its own.${long}`;
     },
-    provenance: (_value, values) => `${session.model?.name ?? "tiny"} · ${values.prependBos ? "BOS" : "no BOS"}`,
+    provenance: (_value, values) => `${session.modelName} · ${values.prependBos ? "BOS" : "no BOS"}`,
     code: (values) => ({ javascript: snippets.tokensJs(values), python: snippets.tokensPy(values) }),
   };
 }
@@ -118,6 +118,6 @@ export function activations(step) {
   };
 
   function loadedHook() {
-    return /** @type {Loaded | undefined} */ (session.usable(STEPS["load-sae"])?.value)?.hook ?? "blocks.8.hook_resid_pre";
+    return /** @type {Loaded | undefined} */ (session.usable(STEPS["load-sae"])?.value)?.hook ?? notebookHook(session);
   }
 }

@@ -104,7 +104,7 @@ export function autoencoderStep(step) {
         ? `Untied it would learn ${count(parameters("untied", dIn, dSae))}. `
         : `Tied it would learn ${count(parameters("tied", dIn, dSae))}. `) +
       (dIn === 768 ? "" : `At GPT-2 small's width of 768 and four features per dimension these are ${count(parameters("tied", 768, 3072))} tied and ${count(parameters("untied", 768, 3072))} untied.`),
-    provenance: ({ seed, tied }) => `${step.session.model?.name ?? "tiny"} · ${tied ? "tied" : "untied"} · seed ${seed}`,
+    provenance: ({ seed, tied }) => `${step.session.modelName} · ${tied ? "tied" : "untied"} · seed ${seed}`,
     code: (values) => ({ javascript: javascript.autoencoder(values), python: python.autoencoder(values) }),
   };
 }

@@ -76,7 +76,7 @@ export function generateStep(step) {
           ? `The likeliest first token, “${visible(top[0].token)}”, had a probability of ${percent(top[0].prob)}; greedy generation takes it each time, however small its lead.`
           : `“${visible(top[0].token)}” was the likeliest first token, with ${percent(top[0].prob)}; drawn at temperature ${exact(temperature)}, another seed gives another text.`,
     provenance: ({ prependBos, temperature, seed }) =>
-      `${session.model?.name ?? "tiny"} · ${prependBos ? "BOS" : "no BOS"} · ${temperature === 0 ? "greedy" : `temperature ${exact(temperature)} · seed ${seed}`}`,
+      `${session.modelName} · ${prependBos ? "BOS" : "no BOS"} · ${temperature === 0 ? "greedy" : `temperature ${exact(temperature)} · seed ${seed}`}`,
     code: (values) => ({ javascript: javascript.generate(values), python: python.generate(values) }),
   };
 }

@@ -26,6 +26,9 @@ import { trainingFields } from "./train.js";
  * @typedef {{layers: Layer[], handles: Sae[], last: LastToken[], raw: string[], numbers: Numbering | null, center: boolean, prependBos: boolean, seed: number}} Value
  */
 
+/** The exercise's two layers; in a model of fewer, an early one and the last. @param {number} nLayers */
+const twoLayers = (nLayers) => (nLayers > 10 ? "2, 10" : `${Math.max(0, Math.min(1, nLayers - 2))}, ${nLayers - 1}`);
+
 /** @param {import("../../ui/step.js").LabStep} step @returns {import("../../ui/step.js").Definition} */
 export function layersStep(step) {
   const { session } = step;
@@ -106,7 +109,7 @@ export function layersStep(step) {
     body: [printed.element, figure.element, prompts.element],
     fields: () => [
       ...solutionDataFields(session, { layer: false }),
-      { name: "layers", label: "Layers", kind: "text", value: "2, 10", hint: "two or more, with commas" },
+      { name: "layers", label: "Layers", kind: "text", value: twoLayers(session.config.nLayers), hint: "two or more, with commas" },
       { name: "l1", label: "Coefficient c", kind: "log", value: 5e-4, min: 1e-4, max: 1e3 },
       ...trainingFields(SOLUTION_RECIPE),
       ...autoencoderFields("torch-linear"),

@@ -110,7 +110,7 @@ export function promptsStep(step) {
         (session.config.dVocab === 50257 ? "" : " GPT-2's own tokenizer cuts the 26 prompts into 227 tokens, 253 with BOS; a smaller vocabulary has other pieces.")
       );
     },
-    provenance: ({ prependBos }) => `${session.model?.name ?? "tiny"}'s tokenizer · ${prependBos ? "BOS" : "no BOS"}`,
+    provenance: ({ prependBos }) => `${session.modelName}'s tokenizer · ${prependBos ? "BOS" : "no BOS"}`,
     code: (values) => ({ javascript: javascript.prompts(values), python: python.prompts(values) }),
   };
 }

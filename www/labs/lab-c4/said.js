@@ -17,7 +17,7 @@ export const place = (session, hook) => conventionsOf(session).hook(hook, sessio
 /** Where a result comes from. @param {Session} session @param {{hook?: string, center?: boolean, prependBos?: boolean, seed?: number, more?: string}} source */
 export const origin = (session, { hook, center, prependBos, seed, more }) =>
   [
-    session.model?.name ?? "tiny",
+    session.modelName,
     hook && place(session, hook),
     center === undefined ? null : `${center ? "TransformerLens" : "Hugging Face"} view`,
     prependBos === undefined ? null : prependBos ? "BOS" : "no BOS",

@@ -33,7 +33,7 @@ export function cleanupStep(step) {
       ]);
     },
     conclusion: (/** @type {Freed} */ { objects }) => (objects ? "The memory is free for the next run." : "There was nothing to free."),
-    provenance: () => step.session.model?.name ?? "tiny",
+    provenance: () => step.session.modelName,
     code: () => ({
       javascript: `await acts.dispose();   // activations, SAEs and models have it
 await sae.dispose();

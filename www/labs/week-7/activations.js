@@ -99,7 +99,7 @@ export function activationsStep(step) {
       const last = value.index === session.config.nLayers;
       return `${concludeRows(value)}${last ? " These vectors come after the final layer norm: they are scaled, and no block reads them, so steering them changes the output only." : ""}${value.center ? " In this view each vector's mean is subtracted, as TransformerLens does." : ""}`;
     },
-    provenance: (/** @type {Value} */ value) => `${session.model?.name ?? "tiny"} · ${name(value.hook)} · ${value.center ? "TransformerLens" : "Hugging Face"} view · ${value.prependBos ? "BOS" : "no BOS"}`,
+    provenance: (/** @type {Value} */ value) => `${session.modelName} · ${name(value.hook)} · ${value.center ? "TransformerLens" : "Hugging Face"} view · ${value.prependBos ? "BOS" : "no BOS"}`,
     code: (values) => modelSnippets.activations(values, session.usable(STEPS.load)?.value.texts ?? []),
   };
 }

@@ -110,7 +110,7 @@ export function capacityStep(step) {
     },
 
     conclusion: (/** @type {Value} */ { results }) => concludeCapacity(results),
-    provenance: (/** @type {Value} */ value) => `${session.model?.name ?? "tiny"} · ${name(value.hook)} · seeds from ${value.seed}`,
+    provenance: (/** @type {Value} */ value) => `${session.modelName} · ${name(value.hook)} · seeds from ${value.seed}`,
     code: (values) => compareSnippets.capacity(values, session.usable(STEPS.sae)?.value),
   };
 }

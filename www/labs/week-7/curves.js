@@ -101,7 +101,7 @@ export function curvesStep(step) {
       const low = rest ? Math.min(...EVS.map(({ key }) => rest[key] ?? 1)) : null;
       return `${written} The four definitions lie between ${write(Math.min(...range), 2)} and ${write(Math.max(...range), 2)}${low === null ? "" : `, without position 0 down to ${write(low, 2)}`}; all are of the rows it has learnt from, ${count(all.distinctRows)} distinct ones.`;
     },
-    provenance: (/** @type {Value} */ { training }) => `${session.model?.name ?? "tiny"} · ${name(training.hook)} · seed ${training.seed}`,
+    provenance: (/** @type {Value} */ { training }) => `${session.modelName} · ${name(training.hook)} · seed ${training.seed}`,
     code: () => modelSnippets.final(),
   };
 }

@@ -152,7 +152,7 @@ export function decomposeStep(step) {
         `Of ${pairs} pairs the difference tells ${percent(accuracyAlong)} of the texts apart, the probe ${percent(probe.accuracy)}${probe.heldOut === null ? "" : `, ${percent(probe.heldOut)} of those it has not seen`}; the two have a cosine of ${two(cosine)}.`
       );
     },
-    provenance: (/** @type {Value} */ value) => `${session.model?.name ?? "tiny"} · ${name(value.hook)} · seed ${value.seed}`,
+    provenance: (/** @type {Value} */ value) => `${session.modelName} · ${name(value.hook)} · seed ${value.seed}`,
     code: (values) => compareSnippets.decompose(values, session.usable(STEPS.activations)?.value),
   };
 }

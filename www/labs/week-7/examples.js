@@ -67,7 +67,7 @@ export function examplesStep(step) {
     },
 
     conclusion: (/** @type {Value} */ value) => concludeExamples(value),
-    provenance: (/** @type {Value} */ { feature: of }) => `${session.model?.name ?? "tiny"} · feature ${of} · seed ${session.results.get(STEPS.train)?.value.seed ?? ""}`,
+    provenance: (/** @type {Value} */ { feature: of }) => `${session.modelName} · feature ${of} · seed ${session.results.get(STEPS.train)?.value.seed ?? ""}`,
     code: (values) => featureSnippets.examples(values),
   };
 }

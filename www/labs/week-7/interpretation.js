@@ -90,7 +90,7 @@ export function interpretationStep(step) {
             : "A rule of the notebook fits; whether it says anything depends on how common that is among all tokens.";
       return `${first} ${contrast.words} A reading becomes a finding only when it predicts something: write texts on which the feature should be active, and test.`;
     },
-    provenance: (/** @type {Value} */ { feature }) => `${session.model?.name ?? "tiny"} · feature ${feature}`,
+    provenance: (/** @type {Value} */ { feature }) => `${session.modelName} · feature ${feature}`,
     code: () => featureSnippets.interpretation(),
   };
 }

@@ -49,7 +49,7 @@ export function loadStep(step) {
     body: [printed.element, figure],
     fields: () => [
       { name: "texts", label: "Texts", kind: "lines", value: WEEK7_TEXTS.join("\n"), rows: 6, wide: true, hint: "the notebook's ten sentences; one text a line" },
-      { name: "maxTokens", label: "Most tokens", kind: "integer", value: 128, min: 2, max: step.session.config.nCtx, hint: "longer texts are cut" },
+      { name: "maxTokens", label: "Most tokens", kind: "integer", value: Math.min(128, step.session.config.nCtx), min: 2, max: step.session.config.nCtx, hint: "longer texts are cut" },
     ],
     readout: ({ texts }) => counted(textsIn(texts).length, "text"),
 

@@ -79,7 +79,7 @@ export function monosemanticityStep(step) {
     },
 
     conclusion: (/** @type {Value} */ value) => concludeMonosemanticity(value),
-    provenance: (/** @type {Value} */ { feature: of, seed }) => `${session.model?.name ?? "tiny"} · feature ${of} · sample seed ${seed}`,
+    provenance: (/** @type {Value} */ { feature: of, seed }) => `${session.modelName} · feature ${of} · sample seed ${seed}`,
     code: (values) => featureSnippets.monosemanticity(values),
   };
 }

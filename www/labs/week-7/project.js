@@ -105,7 +105,7 @@ export function projectStep(step) {
 
     conclusion: ({ done }) =>
       `Of the first six stages ${done.filter(Boolean).length} have been tried here, on the example. A project goes through each with texts and a concept of its own; leave the most time for validation.`,
-    provenance: () => step.session.model?.name ?? "tiny",
+    provenance: () => step.session.modelName,
     code: () => compareSnippets.project(),
   };
 }
@@ -126,7 +126,7 @@ export function chosenFeature(session) {
     steered?.feature === feature ? `Multiplied by ${exact(steered.alpha)} on “${steered.text}”: KL ${number(steered.withError.kl)} nats with the error kept.` : "",
   ];
   return {
-    sae: trained ? `untied, ${trained.dSae} features, c ${exact(trained.l1)}, ${trained.epochs} epochs on ${counted(trained.rows, "row")}, seed ${trained.seed}, ${session.model?.name ?? "tiny"}` : "",
+    sae: trained ? `untied, ${trained.dSae} features, c ${exact(trained.l1)}, ${trained.epochs} epochs on ${counted(trained.rows, "row")}, seed ${trained.seed}, ${session.modelName}` : "",
     hook: trained ? (session.conventions?.hook(trained.hook, session.config.nLayers) ?? trained.hook) : "",
     evidence: evidence.filter(Boolean).join(" "),
   };

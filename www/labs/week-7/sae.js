@@ -86,7 +86,7 @@ export function saeStep(step) {
 
     conclusion: (/** @type {Value} */ { dIn, dSae, parameters }) =>
       `${count(parameters)} numbers are to be learnt. Before training about half of the ${count(dSae)} features are active on any row: each has an even chance of pointing towards a vector or away from it. ${dIn === 768 ? "" : `With GPT-2's 768 dimensions it would be ${count(2 * 768 * 768 * (dSae / dIn) + 768 * (dSae / dIn) + 768)}.`}`.trim(),
-    provenance: (/** @type {Value} */ { seed }) => `untied · ${step.session.model?.name ?? "tiny"} · seed ${seed}`,
+    provenance: (/** @type {Value} */ { seed }) => `untied · ${step.session.modelName} · seed ${seed}`,
     code: (values) => modelSnippets.sae(values),
   };
 }

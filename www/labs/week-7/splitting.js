@@ -133,7 +133,7 @@ export function splittingStep(step) {
           : `That is ${beyond ? "a little more than" : "about what"} autoencoders reach that have learnt nothing: trained so briefly, on so few rows, they have ${byChance ? "no" : "few"} features in common, and splitting cannot be seen. Train longer, with a larger coefficient and on more text.`)
       );
     },
-    provenance: (/** @type {Value} */ { seed }) => `${session.model?.name ?? "tiny"} · seeds from ${seed}`,
+    provenance: (/** @type {Value} */ { seed }) => `${session.modelName} · seeds from ${seed}`,
     code: (values) => compareSnippets.matching(values),
   };
 }

@@ -130,7 +130,7 @@ export function steeringStep(step) {
     conclusion: (/** @type {Value} */ { made, pushed, bias }) =>
       `${concludeMultiply(made)}${made.added > 0 ? ` Its direction, ${bias ? "the decoder's bias inside, " : ""}added at every position with the length of that change (${number(made.added)}), gives ${number(pushed.kl)} nats.` : ""}`,
     provenance: (/** @type {Value} */ { made, center }) =>
-      `${session.model?.name ?? "tiny"} · ${session.conventions?.hook(made.hook, session.config.nLayers) ?? made.hook} · ${center ? "TransformerLens" : "Hugging Face"} view · feature ${made.feature}`,
+      `${session.modelName} · ${session.conventions?.hook(made.hook, session.config.nLayers) ?? made.hook} · ${center ? "TransformerLens" : "Hugging Face"} view · feature ${made.feature}`,
     code: (values) => featureSnippets.steering(values, session.usable(STEPS.activations)?.value.hook ?? "blocks.6.hook_resid_pre"),
   };
 }

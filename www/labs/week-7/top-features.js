@@ -69,7 +69,7 @@ export function topFeaturesStep(step) {
       const others = value.all.filter(({ feature }) => !value.withoutPosition0.some((f) => f.feature === feature)).length;
       return `${concludeFrequent({ ...value, all: list(value) })}${others ? ` ${others} of these ${value.all.length} ${others === 1 ? "is" : "are"} not among the first ${value.all.length} without position 0.` : ""}`;
     },
-    provenance: () => `${session.model?.name ?? "tiny"} · seed ${session.results.get(STEPS.train)?.value.seed ?? ""}`,
+    provenance: () => `${session.modelName} · seed ${session.results.get(STEPS.train)?.value.seed ?? ""}`,
     code: (values) => featureSnippets.frequent(values),
   };
 }

@@ -57,6 +57,7 @@ export function toyArrowsStep(step) {
 
   return {
     uses: [STEPS.toy],
+    anyModel: true,
     promise: "Run draws each feature of both models as an arrow, and gives lengths and dimensionalities.",
     body: [arrows, flat, figure],
     fields: () => [],

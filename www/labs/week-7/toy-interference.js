@@ -47,6 +47,7 @@ export function toyInterferenceStep(step) {
 
   return {
     uses: [STEPS.toy],
+    anyModel: true,
     promise: "Run feeds both models one feature, then several at once, and compares what comes back.",
     body: [h("div", { class: "side-by-side" }, sides.map(({ element }) => element)), figure],
     fields: () => [

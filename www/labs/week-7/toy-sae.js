@@ -45,6 +45,7 @@ export function toySaeStep(_) {
 
   return {
     uses: [],
+    anyModel: true,
     promise: "Run trains a toy model, then autoencoders of several strengths on its hidden numbers, and marks what they find against the truth.",
     body: [figure],
     fields: () => [

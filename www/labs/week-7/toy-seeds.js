@@ -47,6 +47,7 @@ export function toySeedsStep(step) {
 
   return {
     uses: [STEPS.toy],
+    anyModel: true,
     promise: "Run trains both models from eight seeds and puts losses and interference in a table.",
     body: [h("div", { class: "side-by-side" }, sides.map(({ figure }) => figure))],
     fields: () => [{ name: "count", label: "Seeds", kind: "integer", value: 8, min: 2, max: 64, hint: "counted on from the seed above" }],

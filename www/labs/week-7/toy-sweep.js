@@ -34,6 +34,7 @@ export function toySweepStep(step) {
 
   return {
     uses: [],
+    anyModel: true,
     promise: "Run trains one model for each probability, and shows the arrows of each and how dimensionality falls as worlds become sparse.",
     body: [pictures, curves],
     fields: () => [

@@ -24,6 +24,7 @@ export function toyStep(_) {
 
   return {
     uses: [],
+    anyModel: true,
     promise: "Run trains the notebook's model and the paper's on the same task, and draws how far each of them comes.",
     body: [setup.element, h("div", { class: "side-by-side" }, sides.map(({ element }) => element))],
     fields: () => [

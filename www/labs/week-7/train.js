@@ -115,7 +115,7 @@ export function trainStep(step) {
         (rows < dSae ? `There are ${counted(rows, "row")} for ${dSae} features: a feature for every row would do.` : "")
       ).trim();
     },
-    provenance: (/** @type {Value} */ value) => `${session.model?.name ?? "tiny"} · ${name(value.hook)} · seed ${value.seed}`,
+    provenance: (/** @type {Value} */ value) => `${session.modelName} · ${name(value.hook)} · seed ${value.seed}`,
     code: (values) => modelSnippets.train(values, session.usable(STEPS.sae)?.value),
   };
 }

@@ -228,7 +228,7 @@ export function collectStep(step) {
       return `Position 0 is ${share} of the rows, and its vectors are not longer than the others (${norms}).${few}`;
     },
     provenance: (value, values) =>
-      `${step.session.model?.name ?? "tiny"} · ${value.hook} · ${values.view === "tl" ? "TransformerLens" : "Hugging Face"} view · seed ${values.seed}`,
+      `${step.session.modelName} · ${value.hook} · ${values.view === "tl" ? "TransformerLens" : "Hugging Face"} view · seed ${values.seed}`,
     code: (values) => ({
       javascript: javascript.collect(values, collectOptions(values)),
       python: python.collect(values, collectOptions(values)),

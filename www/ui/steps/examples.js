@@ -200,7 +200,7 @@ export function examplesStep(step) {
         `Measured on ${counted(rows, "row")}, ${count(distinct)} of them distinct.`
       );
     },
-    provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
+    provenance: (value) => `${session.modelName} · ${value.hook} · seed ${value.seed}`,
     code: (values) => ({ javascript: javascript.examples(values), python: python.examples(values) }),
   };
 }

@@ -105,7 +105,7 @@ export function featuresStep(step) {
         `The first, F${features[0].feature}, is active on ${percent(features[0].frequency)} of the rows, with a mean activation of ${rough(features[0].meanActive)} there.${elsewhere}`
       );
     },
-    provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
+    provenance: (value) => `${session.modelName} · ${value.hook} · seed ${value.seed}`,
     code: (values) => ({ javascript: javascript.features(values), python: python.features(values) }),
   };
 }

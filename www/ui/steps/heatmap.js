@@ -133,7 +133,7 @@ export function heatmapStep(step) {
       if (columns === 1) return highest;
       return `${highest} Position 0 is the peak of ${atFirst || "none"} of the ${rows} features; ${wide || "none"} of them ${is(wide)} active at every token.`;
     },
-    provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
+    provenance: (value) => `${session.modelName} · ${value.hook} · seed ${value.seed}`,
     code(values) {
       const data = session.usable(3)?.value.data ?? { hook: "blocks.6.hook_resid_post", center: true };
       return { javascript: javascript.heatmap(values, data), python: python.heatmap(values) };

@@ -142,7 +142,7 @@ export function qualityStep(step) {
     },
     conclusion: (value) => verdict(value),
     provenance: ({ hook, architecture, seed, loaded }) =>
-      [session.model?.name ?? "tiny", hook, kindWord(architecture), loaded ? "loaded" : `seed ${seed}`].join(" · "),
+      [session.modelName, hook, kindWord(architecture), loaded ? "loaded" : `seed ${seed}`].join(" · "),
     code(values) {
       const data = session.usable(3)?.value.data ?? { hook: "blocks.6.hook_resid_post", center: true, prependBos: true };
       return { javascript: javascript.quality(values, data), python: python.quality(values, data) };

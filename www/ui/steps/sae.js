@@ -167,7 +167,7 @@ export function saeStep(step) {
       return value.entries.length ? learnt(value) : `Loaded, and not trained here. Step 8 measures how well it does on the rows of step 2.`;
     },
     provenance: ({ data, sae, loaded }) =>
-      [session.model?.name ?? "tiny", data.hook, kindWord(sae.config.architecture), loaded ? "loaded" : `seed ${sae.config.seed}`].join(
+      [session.modelName, data.hook, kindWord(sae.config.architecture), loaded ? "loaded" : `seed ${sae.config.seed}`].join(
         " · ",
       ),
     code(values) {

@@ -243,7 +243,7 @@ export function steerStep(step) {
       const changed = firstDifference(plain.ids, steered.ids) !== null;
       return `${size}Steered: ${difference(plain, steered)}.${shared}${told ? `${told}${asMuch(plain, steered, controls)}` : changed ? " The two comparisons below help to tell whether this is the feature's meaning or merely a push." : ""}`;
     },
-    provenance: (value) => `${session.model?.name ?? "tiny"} · ${value.hook} · seed ${value.seed}`,
+    provenance: (value) => `${session.modelName} · ${value.hook} · seed ${value.seed}`,
     code(values) {
       const hook = hookOf(values, session.usable(3)?.value.data.hook ?? "blocks.6.hook_resid_post");
       const features = (String(values.features).match(/\d+/g) ?? []).map(Number);

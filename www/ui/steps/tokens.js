@@ -165,7 +165,7 @@ export function tokensStep(step) {
       );
     },
     provenance: (_value, values) =>
-      `${step.session.model?.name ?? "tiny"} · ${values.prependBos ? "with" : "without"} BOS · seed ${values.seed}`,
+      `${step.session.modelName} · ${values.prependBos ? "with" : "without"} BOS · seed ${values.seed}`,
     code: (values) => ({ javascript: javascript.tokens(values), python: python.tokens(values) }),
   };
 }
