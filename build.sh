@@ -2,10 +2,13 @@
 # The one entry to building and testing. Each command does all of its own set-up; the second time it is quick.
 #
 #   ./build.sh serve [--port N] [--base /a/b/]     builds, then serves www/ and prints the address
-#   ./build.sh test [--filter TEXT]                builds, then runs every test; with a filter, only the browser tests it names
+#   ./build.sh test [--full] [--filter TEXT]       builds, then runs every test; with a filter, only the browser tests it names;
+#                          --full: also those with a model of GPT-2 small's size, and a minute of fuzzing each target
 #   ./build.sh build       leaves www/ complete: copy it to any folder of any static host
 #   ./build.sh check       formatting, clippy and the JavaScript's types
 #   ./build.sh bench       sizes and times
+#   ./build.sh model ID --from DIR [--to DIR]      a checkpoint as any static host serves it: f16, pieces of 16 MiB; into www/models/ID
+#   ./build.sh fuzz [TARGET] [SECONDS]             fuzzes what reads files (tests/fuzz)
 #   ./build.sh reference   computes tests/reference/numbers again with Python (downloads torch: gigabytes) and says what changed
 #   ./build.sh experiments shipped|architectures|dead   trains SAEs of the tiny model on its text, natively (minutes to an hour)
 #   ./build.sh setup       installs what building and testing need
@@ -225,7 +228,75 @@ browser_tests() {
   count "browser tests" "$code" "$good" "$bad"
 }
 
-test_all() {
+# A GPT-2 of GPT-2 small's size, made from a seed. Not from tests/reference/numbers: it has 498 MB.
+random_gpt2_small() {
+  local file=$cache/models/gpt2-small-random/model.safetensors sum
+  sum=$(node -p 'JSON.parse(require("node:fs").readFileSync("tests/reference/numbers/gpt2_small.json", "utf8")).model.sha256')
+  if [[ -f $file ]] && sha256sum --check --status <<<"$sum  $file"; then return; fi
+  say "making the random GPT-2 small"
+  rm -f "$file"
+  node_packages
+  python_packages
+  "$cache/python/bin/python" tests/reference/gpt2_small.py --model
+}
+
+fuzz_targets=(safetensors config tokenizer_json vocab_merges round_trip)
+
+# libFuzzer with stable Rust: `cargo fuzz` asks for nightly, but all that it sets is these flags. There is no address
+# sanitizer in them: what is fuzzed is safe Rust.
+build_fuzzers() {
+  local host
+  host=$(rustc -vV | sed -n 's/^host: //p')
+  fuzzers=$CARGO_TARGET_DIR/fuzz/$host/release
+  command -v c++ >/dev/null || apt_install build-essential
+  touch tests/fuzz/lib.rs # see own_tree
+  RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares" \
+    cargo build --release --locked --manifest-path tests/fuzz/Cargo.toml --target "$host" --target-dir "$CARGO_TARGET_DIR/fuzz"
+}
+
+# What it finds is kept in the cache, and a crash is shown with the file that makes it.
+fuzz() { # [target or all] [seconds]
+  basic_tools
+  build_fuzzers
+  local targets=("${fuzz_targets[@]}") seconds=${2:-60} target bad=0 good=0 code log
+  [[ ${1:-all} == all ]] || targets=("$1")
+  for target in "${targets[@]}"; do
+    [[ -x $fuzzers/$target ]] || die "there is no fuzz target $target; there are ${fuzz_targets[*]}"
+    mkdir -p "$cache/fuzz/$target"
+    log=$cache/fuzz/$target.log code=0
+    "$fuzzers/$target" -max_total_time="$seconds" -max_len=4096 -dict=tests/fuzz/json.dict -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="$cache/fuzz/$target-" "$cache/fuzz/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || code=$?
+    if (( code == 0 )); then
+      say "$target: $(awk '/^stat::number_of_executed_units/ { print $2 }' "$log") inputs"
+      good=$((good + 1))
+    else
+      tail -n 40 "$log"
+      bad=$((bad + 1))
+    fi
+  done
+  printf 'fuzz: %s passed, %s failed\n' "$good" "$bad"
+  (( bad == 0 ))
+}
+
+fuzz_test() {
+  part "fuzzing" "$self" fuzz
+  local good bad
+  read -r good bad < <(awk '/^fuzz: [0-9]+ passed, [0-9]+ failed$/ { p = $2; f = $4 } END { print p + 0, f + 0 }' "$log")
+  count "fuzzing" "$code" "$good" "$bad"
+}
+
+test_all() { # [--full] [--filter TEXT]
+  local full=0 arguments=()
+  while (( $# > 0 )); do
+    case $1 in
+      --full) full=1 ;;
+      --filter) arguments=(--filter "${2?--filter needs a text}"); shift ;;
+      *) usage >&2; exit 2 ;;
+    esac
+    shift
+  done
+  set -- "${arguments[@]}"
   basic_tools
   logs=$(mktemp -d) # of this run alone: several may be under way
   trap 'rm -rf "$logs"' EXIT
@@ -234,6 +305,11 @@ test_all() {
   if (( $# == 0 )); then
     native_tests
     type_test
+    (( full == 0 )) || fuzz_test
+  fi
+  if (( full )); then
+    random_gpt2_small
+    set -- "$@" --full
   fi
   if (( built == 0 )); then browser_tests "$@"; else count "build" "$built" 0 0; fi
   printf '\n%s passed, %s failed\n' "$passed" "$failed"
@@ -251,10 +327,15 @@ check() {
   return $bad
 }
 
-reference() {
+python_packages() {
   command -v python3 >/dev/null || apt_install python3 python3-venv
   [[ -x $cache/python/bin/pip ]] || python3 -m venv "$cache/python" || { apt_install python3-venv; python3 -m venv "$cache/python"; }
   "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
+}
+
+reference() {
+  node_packages
+  python_packages
   "$cache/python/bin/python" tests/reference/all.py
 }
 
@@ -292,6 +373,8 @@ case $command in
   _build) setup; compile; package ;;
   serve) build; exec node tests/browser/server.mjs "$@" ;;
   test) test_all "$@" ;;
+  model) basic_tools; exec node tests/tools/split-model.mjs "$@" ;;
+  fuzz) fuzz "$@" ;;
   bench) build; browser; exec node tests/bench/bench.mjs "$@" ;;
   check) check ;;
   reference) reference ;;

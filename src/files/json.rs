@@ -1,8 +1,9 @@
 //! JSON from outside: bounded in size and depth, and no key twice.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::bad;
@@ -14,26 +15,80 @@ pub const LARGEST: usize = 1 << 20;
 /// The object in `text`; `name` says where it stands. Of two equal keys parsers keep different ones,
 /// so that a file could show one thing to a check and another to its reader.
 pub fn object(name: &str, text: &[u8], depth: usize) -> Result<Map<String, Value>, LabError> {
-    if text.len() > LARGEST {
-        return Err(bad(format!("{name} has {} bytes; at most {LARGEST} are read.", text.len())));
-    }
-    let text = std::str::from_utf8(text).map_err(|e| bad(format!("{name} is no UTF-8 text: byte {} fits in no character.", e.valid_up_to())))?;
+    let text = utf8(name, text, LARGEST)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Strict { depth }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    match value.map_err(|e| bad(format!("{name} can't be read: {e}.")))? {
+    match value.map_err(|e| unreadable(name, e))? {
         Value::Object(map) => Ok(map),
         other => Err(bad(format!("{name} is {}, but must be an object {{…}}.", show(&other)))),
     }
 }
 
+/// The value in a text of at most `largest` bytes, straight into its own type. Equal keys are refused by
+/// derived structs and by [`unique_keys`]; what the type does not name is skipped.
+pub fn typed<T: DeserializeOwned>(name: &str, text: &[u8], largest: usize) -> Result<T, LabError> {
+    serde_json::from_str(utf8(name, text, largest)?).map_err(|e| unreadable(name, e))
+}
+
+/// A text of at most `largest` bytes.
+pub fn utf8<'a>(name: &str, text: &'a [u8], largest: usize) -> Result<&'a str, LabError> {
+    super::sniff(name, text)?;
+    if text.len() > largest {
+        return Err(bad(format!("{name} has {} bytes; at most {largest} are read.", text.len())));
+    }
+    std::str::from_utf8(text).map_err(|e| bad(format!("{name} is no UTF-8 text: byte {} fits in no character.", e.valid_up_to())))
+}
+
+fn unreadable(name: &str, error: serde_json::Error) -> LabError {
+    bad(format!("{name} can't be read: {}.", excerpt(&error.to_string(), 240)))
+}
+
 /// A value as it should stand in a message.
 pub fn show(value: &Value) -> String {
-    let text = match value {
-        Value::Array(_) => return "a list".into(),
-        Value::Object(_) => return "an object".into(),
-        other => other.to_string(),
-    };
-    if text.chars().count() <= 60 { text } else { text.chars().take(60).chain(['…']).collect() }
+    match value {
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "an object".into(),
+        other => excerpt(&other.to_string(), 60),
+    }
+}
+
+/// The first `most` characters of a text, as it should stand in a message.
+pub fn excerpt(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into(),
+    }
+}
+
+/// For `#[serde(deserialize_with)]`: a map of at most 2^20 entries, none of them twice.
+pub fn unique_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, u32>, D::Error> {
+    struct Entries;
+    impl<'de> Visitor<'de> for Entries {
+        type Value = HashMap<String, u32>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of whole numbers")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = HashMap::new();
+            while let Some((key, value)) = entries.next_entry::<String, u32>()? {
+                if map.len() == 1 << 20 {
+                    return Err(A::Error::custom("it has more than 1048576 entries"));
+                }
+                if map.contains_key(&key) {
+                    return Err(twice(&key));
+                }
+                map.insert(key, value);
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Entries)
+}
+
+fn twice<E: Error>(key: &str) -> E {
+    E::custom(format!("{:?} stands in it twice", excerpt(key, 60)))
 }
 
 struct Strict {
@@ -100,7 +155,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = entries.next_key::<String>()? {
             let value = entries.next_value_seed(self.deeper()?)?;
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("{key:?} stands in it twice")));
+                return Err(twice(&key));
             }
             map.insert(key, value);
         }

@@ -5,7 +5,7 @@ mod header;
 mod json;
 
 pub use header::{Header, Stored, Tensor, check_readable, head_length, sniff};
-pub use json::{object, show};
+pub use json::{excerpt, object, show, typed, unique_keys, utf8};
 
 use crate::error::{LabError, code};
 

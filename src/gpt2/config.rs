@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{LabError, Result};
+use crate::files::{excerpt, object};
 
 /// Sizes under TransformerLens's names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,18 +59,13 @@ fn yes() -> bool {
 }
 
 impl Config {
-    /// Number of parameters, the tied head counted once.
-    pub fn parameters(&self) -> usize {
-        let Self { n_layers, d_model: d, d_mlp, d_vocab, n_ctx, .. } = *self;
-        let block = 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * d_mlp + d_mlp) + (d_mlp * d + d);
-        d_vocab * d + n_ctx * d + n_layers * block + 2 * d
-    }
-
     /// Reads and checks `config.json`. Sizes are bounded, at about ten times the largest published
-    /// GPT-2 (48 layers, 1600 wide, context 1024 and here at most 4096).
+    /// GPT-2 (48 layers, 1600 wide, context 1024 and here at most 4096), and so is their product: the
+    /// number of parameters fits in 32 bits, as everything that wasm counts.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
-        let hf: HuggingFace = serde_json::from_slice(bytes).map_err(|e| LabError::file(format!("config.json can't be read: {e}")))?;
-        let refuse = |what: String| Err(LabError::file(format!("config.json: {what}")));
+        let refuse = |what: String| LabError::file(format!("config.json: {}.", excerpt(&what, 240)));
+        let hf: HuggingFace = serde_json::from_value(object("config.json", bytes, 16)?.into()).map_err(|e| refuse(e.to_string()))?;
+        let refuse = |what: String| Err(refuse(what));
         if let Some(kind) = hf.model_type.filter(|kind| kind != "gpt2") {
             return refuse(format!("the model is a {kind:?}, but only \"gpt2\" can be run here"));
         }
@@ -94,15 +90,16 @@ impl Config {
         if !hf.n_embd.is_multiple_of(hf.n_head) {
             return refuse(format!("n_embd {} is no multiple of n_head {}", hf.n_embd, hf.n_head));
         }
-        if !(hf.layer_norm_epsilon.is_finite() && hf.layer_norm_epsilon > 0.0) {
-            return refuse(format!("layer_norm_epsilon is {}", hf.layer_norm_epsilon));
+        // As f32 on the device.
+        if !(f64::from(f32::MIN_POSITIVE)..=1.0).contains(&hf.layer_norm_epsilon) {
+            return refuse(format!("layer_norm_epsilon is {}, but must lie above 0 and not above 1", hf.layer_norm_epsilon));
         }
         let last = (hf.vocab_size - 1) as u32;
         let (bos, eos) = (hf.bos_token_id.unwrap_or(last), hf.eos_token_id.unwrap_or(last));
         if bos > last || eos > last {
             return refuse(format!("token ids {bos} and {eos} are outside the vocabulary of {}", hf.vocab_size));
         }
-        Ok(Self {
+        let config = Self {
             n_layers: hf.n_layer,
             d_model: hf.n_embd,
             n_heads: hf.n_head,
@@ -113,29 +110,21 @@ impl Config {
             eps: hf.layer_norm_epsilon,
             bos,
             eos,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_gpt2_small_and_refuses_what_is_not_gpt2() {
-        let small = br#"{"model_type":"gpt2","vocab_size":50257,"n_positions":1024,"n_embd":768,"n_layer":12,"n_head":12,"bos_token_id":50256,"eos_token_id":50256}"#;
-        let config = Config::from_json(small).unwrap();
-        assert_eq!((config.d_head, config.d_mlp, config.bos), (64, 3072, 50256));
-        for hostile in [
-            r#"{"#,
-            r#"{"model_type":"llama","vocab_size":8,"n_positions":8,"n_embd":8,"n_layer":1,"n_head":1}"#,
-            r#"{"vocab_size":8,"n_positions":8,"n_embd":9,"n_layer":1,"n_head":2}"#,
-            r#"{"vocab_size":8,"n_positions":8,"n_embd":8,"n_layer":0,"n_head":2}"#,
-            r#"{"vocab_size":8,"n_positions":8,"n_embd":1e18,"n_layer":1,"n_head":2}"#,
-            r#"{"vocab_size":8,"n_positions":8,"n_embd":8,"n_layer":1,"n_head":2,"eos_token_id":8}"#,
-            r#"{"vocab_size":8,"n_positions":8,"n_embd":8,"n_layer":1,"n_head":2,"activation_function":"relu"}"#,
-        ] {
-            assert_eq!(Config::from_json(hostile.as_bytes()).unwrap_err().code, "LAB-BAD-FILE", "{hostile}");
+        };
+        match config.count() {
+            count if count > u64::from(u32::MAX) => refuse(format!("its sizes make {count} parameters, more than {}", u32::MAX)),
+            _ => Ok(config),
         }
+    }
+
+    /// Number of parameters, the tied head counted once.
+    pub fn parameters(&self) -> usize {
+        self.count() as usize
+    }
+
+    fn count(&self) -> u64 {
+        let [n_layers, d, d_mlp, d_vocab, n_ctx] = [self.n_layers, self.d_model, self.d_mlp, self.d_vocab, self.n_ctx].map(|n| n as u64);
+        let block = 4 * d + (d * 3 * d + 3 * d) + (d * d + d) + (d * d_mlp + d_mlp) + (d_mlp * d + d);
+        d_vocab * d + n_ctx * d + n_layers * block + 2 * d
     }
 }

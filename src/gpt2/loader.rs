@@ -1,7 +1,7 @@
 //! A checkpoint onto the device while its files arrive, in pieces cut anywhere: in memory at once are the
 //! piece, and what is left over of the one before. The files are untrusted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use burn::tensor::{Device, Tensor as DeviceTensor};
 
@@ -10,7 +10,7 @@ use super::matrix::{Builder, Layout, Matrix};
 use super::memory::Precision;
 use super::model::Gpt2;
 use crate::error::{LabError, Result, code};
-use crate::files::{Header, Tensor, check_readable, head_length};
+use crate::files::{Header, Tensor, check_readable, head_length, sniff};
 use crate::tensors::{read, upload};
 
 /// Bytes turned into numbers at once.
@@ -87,6 +87,9 @@ impl Loader {
             let Some(file) = &mut self.file else {
                 return Err(LabError::file("Bytes came before any file had begun."));
             };
+            if file.at == 0 {
+                sniff(&file.name, bytes)?;
+            }
             if file.waiting.is_none() {
                 bytes = file.take_head(bytes)?;
                 self.open_header()?;
@@ -132,6 +135,7 @@ impl Loader {
         let mut order: Vec<_> = header.tensors.into_iter().collect();
         order.sort_by_key(|(_, t)| (t.start, t.end));
         let mut waiting = VecDeque::with_capacity(order.len());
+        let mut seen = BTreeSet::new();
         for (key, tensor) in order {
             // A whole GPT2LMHeadModel has this prefix before every name of the model proper.
             let name = key.strip_prefix("transformer.").unwrap_or(&key).to_owned();
@@ -153,7 +157,7 @@ impl Loader {
                     })
                 }
             };
-            if waiting.iter().any(|w: &Waiting| w.name == name && w.target.is_some()) {
+            if target.is_some() && !seen.insert(name.clone()) {
                 return Err(LabError::file(format!("{}: {key} is there twice, with and without its prefix.", file.name)));
             }
             waiting.push_back(Waiting { name, tensor, target });

@@ -48,8 +48,8 @@ impl Layout {
     }
 
     /// On the device, in all blocks.
-    pub fn bytes(&self) -> usize {
-        self.rows * self.row_bytes()
+    pub fn bytes(&self) -> u64 {
+        self.rows as u64 * self.row_bytes() as u64
     }
 
     /// Rows of every block but the last.

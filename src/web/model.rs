@@ -94,7 +94,8 @@ impl Lab {
     pub async fn model_finish(&self, id: u32, checkpoint: Function) -> JsResult {
         let Loading { name, tokenizer, loader } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
         let gpt2 = loader.finish()?;
-        let mut prompt = tokenizer.encode(CHECK_TEXT, true)?;
+        // A vocabulary of a visitor's own may lack a letter of it.
+        let mut prompt = tokenizer.encode(CHECK_TEXT, true).unwrap_or_else(|_| vec![tokenizer.end_of_text]);
         prompt.truncate(gpt2.config.n_ctx.min(4));
         let check = gpt2::check(&gpt2, &prompt, &JsCheckpoint(checkpoint)).await?;
         let estimate = Estimate::new(&gpt2.config, gpt2.precision);

@@ -18,6 +18,7 @@
  *   Every other test fails where there is no adapter: none is ever skipped.
  * @property {"auto" | "webgpu" | "cpu"} [device]   what `lab()` opens; "webgpu" unless noWebGPU, then "auto"
  * @property {boolean} [shared]   use one page for all shared tests of this file (with the same noWebGPU and device), in their order
+ * @property {boolean} [full]   takes minutes: run with --full only
  * @property {string} [prelude]   JavaScript that runs before anything else on the page and in its workers
  * @property {object} [context]   options of Playwright's newContext: viewport, colorScheme, reducedMotion, …
  */

@@ -257,6 +257,20 @@ test("without any storage a model is kept as long as the page is open", { ...opt
   quiet();
 });
 
+test("a page from plain http has no storage; hashes are compared there too", { ...options, device: undefined, noWebGPU: "insecure" }, async ({ lab, rejection, quiet }) => {
+  const from = await lab(async ({ lab }) => (await lab.loadModel("tiny")).source);
+  assert.equal(from.kept, "memory");
+  assert.ok(from.keptReason.length > 10);
+  quiet();
+  const files = pieces();
+  files["model.f16.01"] = Buffer.from(files["model.f16.01"]);
+  files["model.f16.01"][7] ^= 1;
+  const site = await host({ ...small, ...files });
+  const error = await rejection(({ lab, source }) => lab.loadModel(source), { source: { baseUrl: site.baseUrl } });
+  assert.equal(error.code, "LAB-DOWNLOAD");
+  assert.match(error.message, /SHA-256.*model\.f16\.01/);
+});
+
 for (const [device, change, words] of /** @type {const} */ ([
   ["cpu", { n_embd: 16_384, n_layer: 48, n_head: 16 }, /\d GB.*4\.29 GB/],
   ["webgpu", { n_head: 32, n_embd: 64, n_positions: 4096 }, /2\.15 GB.*1\.07 GB/],

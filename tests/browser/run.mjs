@@ -1,13 +1,13 @@
 // Runs tests/browser/*.test.mjs in Chromium, one after the other, and prints each.
 // The last line is "browser: N passed, N failed"; the exit code is 0 only when something ran and nothing failed.
 //
-//   node tests/browser/run.mjs [--filter TEXT] [--root www] [--base /a/b/]
+//   node tests/browser/run.mjs [--filter TEXT] [--full] [--root www] [--base /a/b/]
 
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { adapterOf, launch } from "./browser.mjs";
+import { CACHE, adapterOf, launch } from "./browser.mjs";
 import { registered } from "./harness.mjs";
 import { startServer } from "./server.mjs";
 import { openSession } from "./session.mjs";
@@ -15,13 +15,14 @@ import { openSession } from "./session.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({ options: {
   filter: { type: "string", default: "" },
+  full: { type: "boolean", default: false },
   root: { type: "string", default: join(here, "../../www") },
   base: { type: "string", default: "/course/week-7/" },
 } });
 const counts = { passed: 0, failed: 0 };
 
 const tests = await collect();
-const mounts = { "/fixtures/": join(here, "../reference"), "/harness/": here };
+const mounts = { "/fixtures/": join(here, "../reference"), "/harness/": here, "/made/": join(CACHE, "models") };
 const site = await startServer({ root: flags.root, base: flags.base, mounts });
 /** Running browsers by kind: with a WebGPU adapter or without. */
 const browsers = new Map();
@@ -51,7 +52,10 @@ async function collect() {
     await import(pathToFileURL(join(here, name)).href).catch((error) => report({ file, name: "the file loads" }, error));
     for (const test of registered.slice(before)) test.file = file;
   }
-  return registered.filter(({ file, name }) => `${file}: ${name}`.toLowerCase().includes(flags.filter.toLowerCase()));
+  const named = registered.filter(({ file, name }) => `${file}: ${name}`.toLowerCase().includes(flags.filter.toLowerCase()));
+  const chosen = named.filter(({ options }) => flags.full || !options.full);
+  if (chosen.length < named.length) console.log(`${named.length - chosen.length} long tests are left to --full`);
+  return chosen;
 }
 
 /** Says what the tests run on; null when there is no WebGPU adapter. */
@@ -101,7 +105,7 @@ async function runOne(test) {
 }
 
 async function sessionFor({ file, options }) {
-  const { timeout, shared, ...kind } = options;
+  const { timeout, shared, full, ...kind } = options;
   const key = `${file} ${JSON.stringify(kind)}`;
   let session = shared ? sharedSessions.get(key) : undefined;
   if (session) session.forget();

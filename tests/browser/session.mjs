@@ -37,6 +37,8 @@ class Session {
     this.url = url;
     /** tests/reference/ by URL, of the same origin. */
     this.fixtures = new URL("/fixtures/", url).href;
+    /** The models that tests make, $SAE_LAB_CACHE/models, by URL, of the same origin. */
+    this.made = new URL("/made/", url).href;
     this.options = options;
     this.prelude = prelude;
     /** @type {string[]} console messages of the page and its workers, and uncaught errors */

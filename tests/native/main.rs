@@ -1,5 +1,6 @@
 //! The engine on the CPU against the reference numbers (`tests/reference/README.md`).
 
+mod allocated;
 mod analysis;
 mod architectures;
 mod by_hand;
@@ -9,6 +10,7 @@ mod files;
 mod generate;
 mod gpt2;
 mod gradients;
+mod hostile_models;
 mod loader;
 mod quality;
 mod sae;

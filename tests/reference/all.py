@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors.torch import load
 
 HERE = Path(__file__).parent
-SCRIPTS = ["random_model.py", "gpt2.py", "edits.py", "generate.py", "tokenizer.py", "sae.py",  # the first makes the model of the others
+SCRIPTS = ["random_model.py", "gpt2.py", "gpt2_small.py", "edits.py", "generate.py", "tokenizer.py", "sae.py",  # the first makes the model of the others
            "saelens.py", "saelens_files.py", "saelens_reads_ours.py", "saelens_evals.py", "dead_latents.py", "toy.py", "analysis.py", "labs_c4.py", "labs_chapter9.py", "labs_chapter9_beside.py", "labs_week7.py"]
 
 

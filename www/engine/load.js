@@ -5,7 +5,7 @@ import { orAborted } from "./abort.js";
 import { LabError, fromPlain } from "./errors.js";
 import { held } from "./loading/memory.js";
 import { isBusy } from "./loading/sharing.js";
-import { list, remove } from "./loading/store.js";
+import { keys, list, remove } from "./loading/store.js";
 import { locate } from "./models.js";
 
 /** @typedef {import("./models.js").Plan} Plan */
@@ -60,9 +60,8 @@ export async function kept() {
  * @throws {LabError} LAB-BUSY for a file that is being downloaded; with "all", the others are gone then
  */
 export async function forget(key) {
-  const keys = key === "all" ? (await list()).map(({ meta }) => meta.key) : [String(key)];
   let busy = null;
-  for (const each of keys) if ((await isBusy(each)) || !(await remove(each))) busy = each;
+  for (const each of key === "all" ? await keys() : [String(key)]) if ((await isBusy(each)) || !(await remove(each))) busy = each;
   if (busy !== null) throw new LabError("LAB-BUSY", `${busy} is being downloaded, and cannot be deleted meanwhile.`, "Stop the download, here or in the other tab, and delete it then.");
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{CFG, bad};
 use crate::error::Result;
-use crate::files::{object, show, sniff};
+use crate::files::{object, show};
 use crate::sae::config::{Config, Kind, Metadata, Normalization};
 
 /// What a SAELens architecture is here: kind, transcoder, with a skip connection.
@@ -32,7 +32,6 @@ pub fn architecture_name(kind: Kind, transcoder: bool, skip: bool) -> Option<&'s
 
 /// Reads `cfg.json`. `overrides` replace its keys first, as SAELens's list of releases does.
 pub fn read_config(text: &[u8], overrides: &Map<String, Value>) -> Result<Config> {
-    sniff(CFG, text)?;
     let mut cfg = object(CFG, text, 16)?;
     cfg.extend(overrides.clone());
     let metadata = match cfg.remove("metadata") {

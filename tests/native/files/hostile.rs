@@ -1,35 +1,13 @@
 //! Files that are wrong, by accident or on purpose: each is refused with a code and a message that
 //! names the culprit, before anything is allocated that the file only claims to hold.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use burn::tensor::Device;
 use sae_lab::LabError;
 use sae_lab::files::Header;
 use sae_lab::sae::files::{self, Release};
 use serde_json::{Map, Value, json};
 
-/// Counts what this thread allocates.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.try_with(|n| n.set(n.get() + layout.size())).ok();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::allocated::allocated_by;
 
 const D_IN: usize = 4;
 const D_SAE: usize = 6;
@@ -361,14 +339,15 @@ fn claims_allocate_nothing() {
     })));
     let (cfg, length) = (cfg.to_string(), head.len() as u64 + bytes);
     let device = Device::flex();
-    ALLOCATED.set(0);
-    // The header agrees with itself and with the file's claimed length …
-    Header::parse("weights", &head, length).unwrap();
-    // … but not with a file that is really there, nor with any SAE.
-    refused(load(&good_cfg(), &head), &["W_enc ends at byte 4398046511104"]);
-    refused(load(cfg.as_bytes(), &head), &["dIn is 1048576"]);
-    refused(files::Loader::open(&good_cfg(), &head, length, &Release::default(), &device).map(drop), &["lacks W_dec"]);
-    refused(files::Loader::open(cfg.as_bytes(), &head, length, &Release::default(), &device).map(drop), &["dIn is 1048576"]);
+    let claimed = allocated_by(|| {
+        // The header agrees with itself and with the file's claimed length …
+        Header::parse("weights", &head, length).unwrap();
+        // … but not with a file that is really there, nor with any SAE.
+        refused(load(&good_cfg(), &head), &["W_enc ends at byte 4398046511104"]);
+        refused(load(cfg.as_bytes(), &head), &["dIn is 1048576"]);
+        refused(files::Loader::open(&good_cfg(), &head, length, &Release::default(), &device).map(drop), &["lacks W_dec"]);
+        refused(files::Loader::open(cfg.as_bytes(), &head, length, &Release::default(), &device).map(drop), &["dIn is 1048576"]);
+    });
     // A right header of the widest SAE: its tensors are allocated when their bytes come, not before.
     let (d_in, d_sae) = (768u64, 131072u64);
     let size = 4 * d_in * d_sae;
@@ -382,7 +361,9 @@ fn claims_allocate_nothing() {
     let mut cfg = self::cfg();
     (cfg["d_in"], cfg["d_sae"]) = (json!(d_in), json!(d_sae));
     let length = head.len() as u64 + 2 * size + 4 * d_in + 4 * d_sae;
-    let loader = files::Loader::open(Value::Object(cfg).to_string().as_bytes(), &head, length, &Release::default(), &device).unwrap();
-    assert_eq!(loader.largest() as u64, d_in * d_sae);
-    assert!(ALLOCATED.get() < 1_000_000, "{} bytes were allocated", ALLOCATED.get());
+    let opened = allocated_by(|| {
+        let loader = files::Loader::open(Value::Object(cfg).to_string().as_bytes(), &head, length, &Release::default(), &device).unwrap();
+        assert_eq!(loader.largest() as u64, d_in * d_sae);
+    });
+    assert!(claimed + opened < 1_000_000, "{claimed} and {opened} bytes were allocated");
 }
