@@ -35,8 +35,8 @@ import { gzipSync } from "node:zlib";
  * @typedef {{method: string, path: string, range: string | null, ifRange: string | null, status: number, from: number, sent: number, closed: boolean}} Asked
  */
 
-/** The reader has taken what was sent before the connection breaks: bytes still on their way would be lost with it. */
-const BEFORE_CUT = 120;
+/** Before the connection breaks, in milliseconds: what the reader has not taken by then is lost with it. A busy machine is slow to take. */
+const BEFORE_CUT = 250;
 
 /**
  * @returns {Promise<{url: string, other: string, asked: Asked[], put(path: string, body: Buffer, type?: string): void,
@@ -117,7 +117,7 @@ export async function startFaultServer() {
     }
     await send(response, body, entry, { rate: fault.rate, until: until(fault.cut ?? 1) });
     if (fault.cut === undefined && !fault.claims) return response.end();
-    await pause(BEFORE_CUT);
+    if (entry.sent > 0) await pause(BEFORE_CUT);
     request.socket.resetAndDestroy();
   };
 
