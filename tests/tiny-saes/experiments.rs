@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use pollster::block_on;
-use sae_lab::gpt2::{Config, HookPoint, Precision, load};
+use sae_lab::gpt2::{Config, Gpt2, HookPoint, Precision, load};
 use sae_lab::tokenizer::Tokenizer;
 
 use self::corpus::Corpus;
