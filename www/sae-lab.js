@@ -9,11 +9,13 @@
 // All methods are async. Those that can take long accept {signal, onProgress}: aborting rejects them at once
 // with LAB-CANCELLED. Every rejection is a LabError with code, message and hint.
 import { Analysis } from "./engine/analysis.js";
+import { createSae, restoreSae } from "./engine/create-sae.js";
 import { defaults } from "./engine/defaults.js";
 import { estimate, forget, kept, modelLoader } from "./engine/load.js";
 import { Model } from "./engine/model.js";
 import { take } from "./engine/options.js";
-import { Sae, createSae, restoreSae } from "./engine/sae.js";
+import { Sae } from "./engine/sae.js";
+import { onceMore } from "./engine/recovery.js";
 import { loadSae } from "./engine/sae-files.js";
 import { listSaes } from "./engine/saes.js";
 import { startEngine } from "./engine/start.js";
@@ -40,32 +42,51 @@ export { convertL1 } from "./engine/units.js";
  */
 export async function openLab(options) {
   const { settings, control } = take("openLab", defaults.openLab, options, ["signal", "onProgress"]);
-  const { client, module, info } = await startEngine(settings.device, control);
-  return new Lab(client, module, info);
+  const { client, module } = await startEngine(settings.device, control);
+  return new Lab(client, module);
 }
 
 /** An open lab. Made by `openLab`. */
 export class Lab {
   #client;
 
-  /** What computes, and why. @readonly @type {Readonly<import("./engine/types.js").Info>} */ info;
   /** The compiled engine, to be instantiated once more where plots are drawn. @readonly @type {WebAssembly.Module} */ module;
-  /** Settles when the engine has died (LAB-ENGINE-STOPPED) or the lab was disposed of (LAB-CLOSED); never rejects. @readonly @type {Promise<import("./engine/errors.js").LabError>} */ closed;
+  /** Settles when the engine is lost for good (LAB-DEVICE-LOST, LAB-ENGINE-STOPPED) or the lab was disposed of (LAB-CLOSED); never rejects. @readonly @type {Promise<import("./engine/errors.js").LabError>} */ closed;
   /** @readonly @type {Analysis} */ analysis;
   /** @readonly @type {Toy} */ toy;
 
   /**
    * @param {import("./engine/client.js").Client} client
    * @param {WebAssembly.Module} module
-   * @param {import("./engine/types.js").Info} info
    */
-  constructor(client, module, info) {
+  constructor(client, module) {
     this.#client = client;
-    this.info = Object.freeze(info);
     this.module = module;
     this.closed = client.closed;
     this.analysis = new Analysis(client);
     this.toy = new Toy(client);
+  }
+
+  /** What computes, and why; another after a recovery on the CPU. @returns {Readonly<import("./engine/types.js").Info>} */
+  get info() {
+    return this.#client.recovery.info;
+  }
+
+  /**
+   * Tells of a GPU that is lost (a driver's reset, a sleeping computer, memory that is full) and of a worker that died. The lab opens its
+   * engine again by itself: calls made meanwhile wait; models are loaded again from what is kept of their files, SAEs as they were
+   * when last kept, both at once, activations and features when they are next used. What the caller holds goes on working; what cannot be
+   * made again rejects with LAB-RELEASED, which says why. Calls under way reject with LAB-DEVICE-LOST (LAB-ENGINE-STOPPED when the worker
+   * died), but for loading, training and short reads, which go on by themselves.
+   *
+   * After two losses with nothing computed in between, a lab opened with “auto” goes on on the CPU, and `info.reason` says so; any other
+   * ends, and `closed` says why.
+   *
+   * @param {(event: import("./engine/types.js").RecoveryEvent) => void} watcher
+   * @returns {() => void} ends the watching
+   */
+  watchRecovery(watcher) {
+    return this.#client.recovery.watch(watcher);
   }
 
   /**
@@ -85,7 +106,7 @@ export class Lab {
   async loadModel(source, options) {
     const { settings, control } = take("loadModel", defaults.loadModel, options, ["signal", "onProgress"]);
     const load = modelLoader(this.#client, source, settings);
-    return new Model(this.#client, await load(control));
+    return new Model(this.#client, await onceMore(() => load(control)), load);
   }
 
   /**
@@ -140,7 +161,8 @@ export class Lab {
    */
   async loadSae(source, options) {
     const { control } = take("loadSae", {}, options, ["signal", "onProgress"]);
-    return new Sae(this.#client, await loadSae(this.#client, source, control));
+    const load = (/** @type {import("./engine/types.js").Control} */ control) => loadSae(this.#client, source, control);
+    return new Sae(this.#client, await onceMore(() => load(control)), { make: () => load({}) });
   }
 
   /** The published SAEs of SAELens's list, for loadSae. @returns {Promise<import("./engine/types.js").ListedSae[]>} */

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use js_sys::{Function, Object, Uint8Array};
+use js_sys::{Function, Object, Uint8Array, Uint32Array};
 use wasm_bindgen::prelude::*;
 
 use super::convert::{JsCheckpoint, set, to_js};
 use super::objects::{Model, Stored};
 use super::{JsResult, Lab, opt};
 use crate::error::{LabError, Result, code};
-use crate::gpt2::{self, Config, Estimate, HookPoint, Loader, Precision};
+use crate::gpt2::{self, Config, Estimate, Gpt2, HookPoint, Loader, Precision};
 use crate::tokenizer::Tokenizer;
 
 /// What the self-check runs, after BOS.
@@ -89,15 +89,14 @@ impl Lab {
         Ok(JsValue::UNDEFINED)
     }
 
-    /// The model, warmed up and checked: `{id, name, config, hooks, parameters, weights, deviceBytes, check}`.
+    /// The model, warmed up and checked: `{id, name, config, hooks, parameters, weights, deviceBytes, check}`. `checked`: it was checked on
+    /// this device before, `check` is null, and shaders are compiled when they are first used.
     #[wasm_bindgen(js_name = modelFinish)]
-    pub async fn model_finish(&self, id: u32, checkpoint: Function) -> JsResult {
+    pub async fn model_finish(&self, id: u32, checked: bool, checkpoint: Function) -> JsResult {
         let Loading { name, tokenizer, loader } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
         let gpt2 = loader.finish()?;
         // A vocabulary of a visitor's own may lack a letter of it.
-        let mut prompt = tokenizer.encode(CHECK_TEXT, true).unwrap_or_else(|_| vec![tokenizer.end_of_text]);
-        prompt.truncate(gpt2.config.n_ctx.min(4));
-        let check = gpt2::check(&gpt2, &prompt, &JsCheckpoint(checkpoint)).await?;
+        let check = if checked { JsValue::NULL } else { self.check(&gpt2, &tokenizer, checkpoint).await? };
         let estimate = Estimate::new(&gpt2.config, gpt2.precision);
         let hooks: Vec<String> = HookPoint::all(&gpt2.config).iter().map(HookPoint::to_string).collect();
         let out = Object::new();
@@ -107,13 +106,7 @@ impl Lab {
         set(&out, "parameters", estimate.parameters as f64);
         set(&out, "weights", if gpt2.precision == Precision::F16 { "f16" } else { "f32" });
         set(&out, "deviceBytes", estimate.weights as f64);
-        let check_out = Object::new();
-        set(&check_out, "kind", "reference");
-        set(&check_out, "prompt", js_sys::Uint32Array::from(&check.prompt[..]));
-        set(&check_out, "error", check.error);
-        set(&check_out, "allowed", check.allowed);
-        set(&check_out, "passed", check.passed);
-        set(&out, "check", check_out);
+        set(&out, "check", check);
         set(&out, "id", self.store(Stored::Model(Rc::new(Model { name, gpt2, tokenizer: Rc::new(tokenizer) }))));
         Ok(out.into())
     }
@@ -129,6 +122,20 @@ impl Lab {
 }
 
 impl Lab {
+    /// `{kind: "reference", prompt, error, allowed, passed}`
+    async fn check(&self, gpt2: &Gpt2, tokenizer: &Tokenizer, checkpoint: Function) -> JsResult {
+        let mut prompt = tokenizer.encode(CHECK_TEXT, true)?;
+        prompt.truncate(gpt2.config.n_ctx.min(4));
+        let check = gpt2::check(gpt2, &prompt, &JsCheckpoint(checkpoint)).await?;
+        let out = Object::new();
+        set(&out, "kind", "reference");
+        set(&out, "prompt", Uint32Array::from(&check.prompt[..]));
+        set(&out, "error", check.error);
+        set(&out, "allowed", check.allowed);
+        set(&out, "passed", check.passed);
+        Ok(out.into())
+    }
+
     fn with<T>(&self, id: u32, what: impl FnOnce(&mut Loading) -> Result<T>) -> Result<T> {
         what(self.loading.borrow_mut().loading.get_mut(&id).ok_or_else(|| gone(id))?)
     }

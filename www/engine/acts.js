@@ -1,5 +1,5 @@
 // @ts-check
-import { idOf, register, release } from "./handles.js";
+import { handleOf, register, release } from "./handles.js";
 
 /** Numbers on the device: what an SAE makes of activations, or gives back for features. */
 export class DeviceArray {
@@ -10,17 +10,18 @@ export class DeviceArray {
   /**
    * @param {import("./client.js").Client} client
    * @param {{id: number, shape: number[]}} made
+   * @param {{name: string, recipe: import("./handles.js").Recipe}} about   for people, and how it is made again
    * @param {"features" | "acts"} [kind]
    */
-  constructor(client, made, kind = "features") {
+  constructor(client, made, about, kind = "features") {
     this.#client = client;
     this.shape = made.shape;
-    register(this, client, kind, made.id);
+    register(this, client, kind, { id: made.id, ...about });
   }
 
   /** Copies the numbers off the device, row-major. @returns {Promise<import("./types.js").Tensor>} */
   async read() {
-    return this.#client.call("read", [idOf(this, this.#client, "features", "acts")]).result;
+    return this.#client.call("read", [handleOf(this, this.#client, "features", "acts")]).result;
   }
 
   /** Frees the memory on the device. A second call does nothing. @returns {Promise<void>} */
@@ -39,9 +40,10 @@ export class Acts extends DeviceArray {
   /**
    * @param {import("./client.js").Client} client
    * @param {{id: number, shape: number[], hook: string, stats: import("./types.js").ActsStats}} made
+   * @param {import("./handles.js").Recipe} recipe
    */
-  constructor(client, made) {
-    super(client, made, "acts");
+  constructor(client, made, recipe) {
+    super(client, made, { name: `${made.shape[0]} activations of ${made.hook}`, recipe }, "acts");
     this.#client = client;
     this.hook = made.hook;
     this.stats = made.stats;
@@ -53,6 +55,6 @@ export class Acts extends DeviceArray {
    * @returns {Promise<import("./types.js").Origins>}
    */
   async rows() {
-    return this.#client.call("rows", [idOf(this, this.#client, "acts")]).result;
+    return this.#client.call("rows", [handleOf(this, this.#client, "acts")]).result;
   }
 }

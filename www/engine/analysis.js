@@ -1,6 +1,6 @@
 // @ts-check
 import { defaults } from "./defaults.js";
-import { idOf } from "./handles.js";
+import { handleOf } from "./handles.js";
 import { toIds, toInput, toList, toSample, toText, toVector } from "./inputs.js";
 import { take } from "./options.js";
 import { required } from "./sae.js";
@@ -170,7 +170,7 @@ export class Analysis {
     const { settings, control } = take("heatmap", defaults.heatmap, options, ["signal"]);
     const { features, ...rest } = settings;
     const sent = features === null ? rest : { ...rest, features: [...toIds("heatmap", "number in “features”", features)] };
-    const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
+    const ids = [handleOf(model, this.#client, "model"), this.#sae(sae)];
     return this.#call("heatmap", [...ids, toText("heatmap", text), sent], control);
   }
 
@@ -186,7 +186,7 @@ export class Analysis {
   async quality(sae, acts, options) {
     const { settings, control } = take("quality", defaults.quality, options, ["signal", "onProgress"]);
     const { target, ...sent } = settings;
-    const targetId = target === null ? null : idOf(target, this.#client, "acts");
+    const targetId = target === null ? null : handleOf(target, this.#client, "acts");
     return this.#call("quality", [...this.#saeAndActs(sae, acts), targetId, sent], control);
   }
 
@@ -205,7 +205,7 @@ export class Analysis {
     const { settings, control } = take("spliced", defaults.spliced, options, ["signal", "onProgress"]);
     const given = typeof texts === "string" ? [texts] : toList("spliced", "texts", texts);
     const sent = { ...settings, withoutFeatures: [...toIds("spliced", "number in “withoutFeatures”", settings.withoutFeatures)] };
-    const ids = [idOf(model, this.#client, "model"), this.#sae(sae)];
+    const ids = [handleOf(model, this.#client, "model"), this.#sae(sae)];
     return this.#call("spliced", [...ids, given.map((text) => toInput("spliced", text)), sent], control);
   }
 
@@ -230,7 +230,7 @@ export class Analysis {
    * @param {unknown} acts
    */
   #saeAndActs(sae, acts) {
-    return [this.#sae(sae), idOf(acts, this.#client, "acts")];
+    return [this.#sae(sae), handleOf(acts, this.#client, "acts")];
   }
 
   /**
@@ -238,12 +238,12 @@ export class Analysis {
    * @param {unknown} negative
    */
   #twoActs(positive, negative) {
-    return [positive, negative].map((acts) => idOf(acts, this.#client, "acts"));
+    return [positive, negative].map((acts) => handleOf(acts, this.#client, "acts"));
   }
 
   /** @param {unknown} sae */
   #sae(sae) {
-    return idOf(sae, this.#client, "sae");
+    return handleOf(sae, this.#client, "sae");
   }
 
   /**

@@ -1,11 +1,14 @@
 // @ts-check
-import { LabError, cancelled, fromPlain } from "./errors.js";
+import { LabError, cancelled, fromPlain, isLoss, isOutOfMemory } from "./errors.js";
+import { handlesIn, withNumbers } from "./handles.js";
 import { hold } from "./loading/memory.js";
-import { shielded } from "./progress.js";
-import { MAKERS } from "./protocol.js";
+import { answer, answerPauses, deferred, report } from "./pending.js";
+import { MAKERS, METHODS } from "./protocol.js";
+import { Recovery } from "./recovery.js";
 import { pack } from "./transfer.js";
 import { workerUrl } from "./trusted-types.js";
 
+/** @typedef {import("./handles.js").Handle} Handle */
 /** @typedef {import("./protocol.js").ToPage} ToPage */
 /** @typedef {import("./protocol.js").ToWorker} ToWorker */
 
@@ -30,24 +33,16 @@ import { workerUrl } from "./trusted-types.js";
  * @property {string} [stoppedHint]   the hint of the LAB-CANCELLED error
  */
 
-/**
- * @typedef {object} Pending
- * @property {string} method
- * @property {Watchers} watchers
- * @property {(value: any) => void} resolve
- * @property {(error: LabError) => void} reject
- * @property {() => void} settle
- * @property {boolean} abandoned   cancelled: the caller has its answer, the worker is winding down
- * @property {boolean} held        paused, and standing still at a checkpoint
- * @property {Set<(held: boolean) => void>} pauses   those who wait for that
- */
+/** @typedef {import("./pending.js").Pending} Pending */
 
 /**
- * The page's side of one worker.
+ * The page's side of the engine, for the life of a lab: when the GPU is lost or the worker dies, a new worker takes its place
+ * (recovery.js) and this object stays.
  *
- * Safety: each call settles exactly once, and none of its watchers is called afterwards. Liveness: when the
- * worker dies or is closed, every pending call rejects and `closed` settles; nothing waits for ever on an
- * engine that is gone. `close()` undoes everything: the worker ends, and with it its memory and its GPU device.
+ * Safety: each call settles exactly once, and none of its watchers is called afterwards; what an engine that is gone still says is
+ * not heard. Liveness: when the engine is lost, every call that it had been sent rejects or is sent once more, and those that
+ * wait are sent to the next one; when there is none, all reject and `closed` settles. Nothing waits for ever on an engine that is gone.
+ * `close()` undoes everything: the worker ends, and with it its memory and its GPU device.
  */
 export class Client {
   /** @type {Worker} */
@@ -61,22 +56,36 @@ export class Client {
   #settleClosed = () => {};
   /** @type {{resolve: (version: string) => void, reject: (error: LabError) => void} | null} */
   #opening = null;
+  /** Resolves when there is an engine to send to, or none any more; null while there is one. @type {{promise: Promise<void>, resolve: () => void} | null} */
+  #gap = deferred();
 
-  /** Settles when the engine has died (LAB-ENGINE-STOPPED) or was closed (LAB-CLOSED). @type {Promise<LabError>} */
+  /** What happens when the engine is lost. */
+  recovery = new Recovery(this);
+
+  /** Counts the engines that this lab has had; what was made in an earlier one is not there any more. */
+  engine = 0;
+
+  /** Settles when the engine has died for good (LAB-ENGINE-STOPPED, LAB-DEVICE-LOST) or was closed (LAB-CLOSED). @type {Promise<LabError>} */
   closed = new Promise((resolve) => (this.#settleClosed = resolve));
 
   /** Where the engine computes; null until it has chosen. @type {import("./device.js").Choice | null} */
   choice = null;
 
-  /** Why the engine is gone; null while it is there. */
+  /** Why the engine is gone for good; null while it is there or being replaced. */
   get end() {
     return this.#end;
   }
 
   /** @throws {LabError} LAB-ENGINE-STOPPED when the browser refuses to start a worker */
   constructor() {
+    this.#worker = this.#startWorker();
+  }
+
+  /** @returns {Worker} */
+  #startWorker() {
+    let worker;
     try {
-      this.#worker = new Worker(workerUrl(), { type: "module", name: "sae-lab" });
+      worker = new Worker(workerUrl(), { type: "module", name: "sae-lab" });
     } catch (error) {
       // A worker has to come from the page's own origin.
       throw new LabError(
@@ -86,32 +95,43 @@ export class Client {
         error,
       );
     }
-    this.#worker.onmessage = (event) => this.#hear(event.data);
-    this.#worker.onmessageerror = () => this.#stop(engineStopped("An answer of the engine could not be read."));
-    this.#worker.onerror = (event) => {
+    // A worker that has been replaced is not listened to.
+    const ours = () => this.#end === null && worker === this.#worker;
+    worker.onmessage = (event) => ours() && this.#hear(event.data);
+    worker.onmessageerror = () => ours() && this.#lose(engineStopped("An answer of the engine could not be read."));
+    worker.onerror = (event) => {
       event.preventDefault();
-      this.#stop(engineStopped(event.message ? `The engine's worker failed: ${event.message}` : "The engine's worker could not be loaded."));
+      if (ours()) this.#lose(engineStopped(event.message ? `The engine's worker failed: ${event.message}` : "The engine's worker could not be loaded."));
     };
+    return worker;
   }
 
   /**
-   * Starts the engine in the worker; to be called once.
+   * Starts the engine in the worker.
    *
    * @param {WebAssembly.Module} module
    * @param {"auto" | "webgpu" | "cpu"} device
+   * @param {boolean} [again]  the GPU was lost a moment ago: it is asked for more than once
    * @returns {Promise<string>} the engine's version
-   * @throws {LabError} LAB-NO-WEBGPU, LAB-ENGINE-STOPPED, LAB-CLOSED
+   * @throws {LabError} LAB-NO-WEBGPU, LAB-ENGINE-STOPPED, LAB-DEVICE-LOST, LAB-CLOSED
    */
-  open(module, device) {
+  open(module, device, again = false) {
     return new Promise((resolve, reject) => {
       if (this.#end !== null) return reject(this.#end);
       this.#opening = { resolve, reject };
-      this.#post({ type: "open", module, device });
+      this.#worker.postMessage({ type: "open", module, device, again });
     });
   }
 
+  /** A new worker in the place of one that is gone; to be opened next. @throws {LabError} LAB-ENGINE-STOPPED */
+  replace() {
+    this.#worker.terminate();
+    this.#worker = this.#startWorker();
+  }
+
   /**
-   * Calls a method of the engine. Typed arrays in `args` are given up: they move to the worker.
+   * Calls a method of the engine. Typed arrays in `args` are given up: they move to the worker. While the engine is being replaced
+   * the call waits, and objects of the engine before are made again where they are needed.
    *
    * @param {string} method
    * @param {unknown[]} args
@@ -120,8 +140,13 @@ export class Client {
    */
   call(method, args, watchers = {}) {
     const progress = watchers.onStep !== undefined || watchers.onEntry !== undefined;
-    const { value, transfer } = pack(args);
-    return this.#send(method, watchers, (id) => ({ type: "call", id, method, args: /** @type {unknown[]} */ (value), progress }), transfer);
+    const repeat = METHODS.get(method)?.repeat ?? false;
+    return this.#send(method, watchers, handlesIn(args), repeat, (id) => {
+      const sent = /** @type {unknown[]} */ (withNumbers(args));
+      // What may be sent once more is copied.
+      const { value, transfer } = repeat ? { value: sent, transfer: [] } : pack(sent);
+      return { message: { type: "call", id, method, args: /** @type {unknown[]} */ (value), progress }, transfer };
+    });
   }
 
   /**
@@ -132,7 +157,7 @@ export class Client {
    * @returns {Promise<{hex: string, bytes: Uint8Array<ArrayBuffer>}>}
    */
   digest(bytes, signal) {
-    return this.#send("digest", { signal }, (id) => ({ type: "digest", id, bytes }), [bytes.buffer]).result;
+    return this.#send("digest", { signal }, [], false, (id) => ({ message: { type: "digest", id, bytes }, transfer: [bytes.buffer] })).result;
   }
 
   /**
@@ -145,7 +170,7 @@ export class Client {
     const pending = this.#pending.get(id);
     if (pending === undefined || pending.abandoned) return Promise.resolve(false);
     if (pending.held) return Promise.resolve(true);
-    this.#post({ type: "pause", id });
+    if (pending.sent) this.#worker.postMessage({ type: "pause", id });
     return new Promise((resolve) => pending.pauses.add(resolve));
   }
 
@@ -153,23 +178,41 @@ export class Client {
   resume(id) {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
-    this.#post({ type: "resume", id });
+    if (pending.sent) this.#worker.postMessage({ type: "resume", id });
     answerPauses(pending, false);
   }
 
   /** Ends the worker. Pending calls reject with LAB-CLOSED, and so does every later call. */
   close() {
-    this.#stop(new LabError("LAB-CLOSED", "This lab was disposed of.", "Open a new one with openLab()."));
+    this.stop(new LabError("LAB-CLOSED", "This lab was disposed of.", "Open a new one with openLab()."));
+  }
+
+  /**
+   * Ends it for good.
+   *
+   * @param {LabError} error
+   */
+  stop(error) {
+    if (this.#end !== null) return;
+    this.#end = error;
+    this.#worker.terminate();
+    this.#opening?.reject(error);
+    this.#opening = null;
+    for (const pending of this.#pending.values()) answer(pending, (pending) => pending.reject(error));
+    this.#pending.clear();
+    this.#settleClosed(error);
+    this.#gap?.resolve();
   }
 
   /**
    * @param {string} method
    * @param {Watchers} watchers
-   * @param {(id: number) => ToWorker} message
-   * @param {Transferable[]} transfer
+   * @param {Handle[]} handles
+   * @param {boolean} repeat
+   * @param {(id: number) => {message: ToWorker, transfer: Transferable[]}} message
    * @returns {Call<any>}
    */
-  #send(method, watchers, message, transfer) {
+  #send(method, watchers, handles, repeat, message) {
     const id = this.#nextId++;
     const { signal } = watchers;
     /** @type {(error: LabError) => void} */
@@ -190,6 +233,10 @@ export class Client {
       /** @type {Pending} */
       const pending = {
         method,
+        handles,
+        message: () => message(id),
+        sent: false,
+        repeat,
         watchers,
         resolve: (value) => (done(), resolve(value)),
         reject: (error) => (done(), reject(error)),
@@ -200,43 +247,71 @@ export class Client {
       };
       cancel = (error) => {
         if (pending.abandoned || !this.#pending.has(id)) return;
+        if (!pending.sent) return this.#finish(id, () => pending.reject(error));
         pending.abandoned = true;
-        this.#post({ type: "cancel", id });
+        this.#worker.postMessage({ type: "cancel", id });
         answerPauses(pending, false);
         pending.reject(error);
       };
       isCancelled = () => pending.abandoned;
       this.#pending.set(id, pending);
-      this.#post(message(id), transfer);
+      this.#deliver(id, pending);
     });
     return { id, result, settled, cancel: (error) => cancel(error), isCancelled };
   }
 
   /**
-   * @param {ToWorker} message
-   * @param {Transferable[]} [transfer]
+   * Sends a call at once where the engine and all that it needs are there, else when they are.
+   *
+   * @param {number} id
+   * @param {Pending} pending
    */
-  #post(message, transfer = []) {
-    if (this.#end === null) this.#worker.postMessage(message, transfer);
+  #deliver(id, pending) {
+    if (this.#gap === null && pending.handles.every((handle) => handle.isThere)) {
+      const { message, transfer } = pending.message();
+      pending.sent = true;
+      this.#worker.postMessage(message, transfer);
+      if (pending.pauses.size > 0) this.#worker.postMessage({ type: "pause", id });
+      return;
+    }
+    this.#ready(pending.handles).then(
+      () => this.#pending.has(id) && this.#deliver(id, pending),
+      (error) => this.#finish(id, () => pending.reject(error)),
+    );
+  }
+
+  /** @param {Handle[]} handles */
+  async #ready(handles) {
+    while (this.#gap !== null && this.#end === null) await this.#gap.promise;
+    if (this.#end !== null) throw this.#end;
+    const { engine } = this;
+    try {
+      for (const handle of handles) await handle.restore();
+    } catch (error) {
+      // Lost once more meanwhile: the next engine is waited for.
+      if (this.engine === engine) throw error;
+    }
   }
 
   /** @param {ToPage} message */
   #hear(message) {
-    if (this.#end !== null) return;
     switch (message.type) {
       case "chosen":
         this.choice = message.choice;
         return;
-      case "opened":
-        this.#opening?.resolve(message.version);
-        this.#opening = null;
-        return;
+      case "opened": {
+        const [opening, gap] = [this.#opening, this.#gap];
+        this.#opening = this.#gap = null;
+        opening?.resolve(message.version);
+        return gap?.resolve();
+      }
       case "refused":
         this.#opening?.reject(fromPlain(message.error));
         this.#opening = null;
         return;
       case "died":
-        return this.#stop(fromPlain(message.error));
+      case "lost":
+        return this.#lose(fromPlain(message.error));
       case "progress":
         return report(this.#pending.get(message.id), message.entries, message.step);
       case "held": {
@@ -246,6 +321,7 @@ export class Client {
       case "hold":
         return hold(message.key, message.held);
       case "result":
+        this.recovery.succeeded(this.#pending.get(message.id)?.method);
         return this.#finish(message.id, (pending) => pending.resolve(message.value), message.value);
       case "error":
         return this.#finish(message.id, (pending) => pending.reject(fromPlain(message.error)));
@@ -261,51 +337,33 @@ export class Client {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
     this.#pending.delete(id);
-    answerPauses(pending, false);
-    if (!pending.abandoned) tell(pending);
     // The cancellation came too late: what was made has no owner.
-    else if (MAKERS.has(pending.method) && typeof value?.id === "number") this.call("release", [value.id]).result.catch(() => {});
-    pending.settle();
+    if (pending.abandoned && MAKERS.has(pending.method) && typeof value?.id === "number") this.call("release", [value.id]).result.catch(() => {});
+    answer(pending, tell);
   }
 
-  /** @param {LabError} error */
-  #stop(error) {
-    if (this.#end !== null) return;
-    this.#end = error;
+  /**
+   * The engine is gone: its calls end, and it is replaced unless it never was open.
+   *
+   * @param {LabError} error
+   */
+  #lose(error) {
+    const opening = this.#opening;
+    if (this.recovery.isOff) return this.stop(error);
     this.#worker.terminate();
-    this.#opening?.reject(error);
+    this.engine += 1;
     this.#opening = null;
-    for (const pending of this.#pending.values()) {
-      answerPauses(pending, false);
-      if (!pending.abandoned) pending.reject(error);
-      pending.settle();
+    this.#gap ??= deferred();
+    for (const [id, pending] of [...this.#pending]) {
+      if (!pending.sent) continue;
+      if (pending.repeat && !pending.abandoned && isLoss(error) && !isOutOfMemory(error)) {
+        pending.repeat = pending.sent = false;
+        this.#deliver(id, pending);
+      } else this.#finish(id, () => pending.reject(error));
     }
-    this.#pending.clear();
-    this.#settleClosed(error);
+    opening?.reject(error);
+    this.recovery.begin(error);
   }
-}
-
-/**
- * @param {Pending | undefined} pending
- * @param {object[]} entries
- * @param {import("./types.js").Progress | null} step
- */
-function report(pending, entries, step) {
-  if (pending === undefined) return;
-  const { onEntry, onStep } = pending.watchers;
-  // A watcher may cancel the call it watches; it hears nothing more then.
-  for (const entry of entries) if (!pending.abandoned) shielded(onEntry, entry);
-  if (step !== null && !pending.abandoned) shielded(onStep, step);
-}
-
-/**
- * @param {Pending} pending
- * @param {boolean} held
- */
-function answerPauses(pending, held) {
-  pending.held = held;
-  for (const resolve of pending.pauses) resolve(held);
-  pending.pauses.clear();
 }
 
 /** @param {string} message */

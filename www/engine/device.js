@@ -1,10 +1,12 @@
 // @ts-check
 import { LabError, describe } from "./errors.js";
 
-/** How long the browser may take to name an adapter, in milliseconds. */
+/** How long the browser may take to name an adapter, in milliseconds; after a loss three times as long, since its GPU process may still be busy with what was lost. */
 const PATIENCE = 10_000;
 /** How long to wait before asking once more, in milliseconds: a GPU process that is still starting may answer the first time that there is no GPU (seen with Chromium 156 on an NVIDIA H200). */
 const SECOND_TRY = 400;
+/** For how long it is asked again after the GPU was lost, in milliseconds: the browser may be starting its GPU process anew. */
+const AFTER_LOSS = 5000;
 
 /**
  * Where the lab will compute. `reason` says in words why it is the CPU; it is null on WebGPU, and where the
@@ -33,14 +35,15 @@ const SECOND_TRY = 400;
  * WebGPU to pages and not to workers.
  *
  * @param {"auto" | "webgpu" | "cpu"} wanted
+ * @param {boolean} [again]  the GPU was lost a moment ago
  * @param {Gpu | undefined} [gpu]
  * @param {number} [patience]  milliseconds
  * @returns {Promise<Choice>}
  * @throws {LabError} LAB-NO-WEBGPU when WebGPU was asked for and cannot be had
  */
-export async function chooseDevice(wanted, gpu = browserGpu(), patience = PATIENCE) {
+export async function chooseDevice(wanted, again = false, gpu = browserGpu(), patience = PATIENCE) {
   if (wanted === "cpu") return { device: "cpu", adapter: null, limits: null, reason: null };
-  const found = await findAdapter(gpu, patience);
+  const found = await (again ? findAdapter(gpu, 3 * patience, AFTER_LOSS) : findAdapter(gpu, patience, SECOND_TRY));
   if (typeof found !== "string") return { device: "webgpu", ...found, reason: null };
   if (wanted === "auto") return { device: "cpu", adapter: null, limits: null, reason: found };
   throw noWebGpu(found);
@@ -67,9 +70,10 @@ function browserGpu() {
 /**
  * @param {Gpu | undefined} gpu
  * @param {number} patience
+ * @param {number} askFor  milliseconds
  * @returns {Promise<{adapter: import("./types.js").Adapter, limits: Record<string, number>} | string>} or why there is none
  */
-async function findAdapter(gpu, patience) {
+async function findAdapter(gpu, patience, askFor) {
   if (gpu === undefined || gpu === null) {
     return globalThis.isSecureContext
       ? "This browser has no WebGPU."
@@ -79,7 +83,12 @@ async function findAdapter(gpu, patience) {
   try {
     // The preference of the engine itself, so that both mean the same GPU.
     const ask = () => within(patience, gpu.requestAdapter({ powerPreference: "high-performance" }));
-    adapter = (await ask()) ?? (await new Promise((resolve) => setTimeout(resolve, SECOND_TRY)).then(ask));
+    const until = performance.now() + askFor;
+    adapter = await ask();
+    while (adapter === null && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, SECOND_TRY));
+      adapter = await ask();
+    }
   } catch (error) {
     return `This browser refused access to the GPU (${describe(error)}).`;
   }

@@ -56,6 +56,24 @@ export function fromPlain(plain) {
 }
 
 /**
+ * Whether a call ended because the GPU was lost.
+ *
+ * @param {unknown} error
+ */
+export function isLoss(error) {
+  return error instanceof LabError && error.code === "LAB-DEVICE-LOST";
+}
+
+/**
+ * Whether the GPU was lost because its memory was full.
+ *
+ * @param {unknown} error
+ */
+export function isOutOfMemory(error) {
+  return isLoss(error) && /** @type {{reason?: unknown} | undefined} */ (/** @type {LabError} */ (error).cause)?.reason === "out-of-memory";
+}
+
+/**
  * The error of a call that its caller stopped.
  *
  * @param {unknown} [reason] the AbortSignal's reason, kept as the cause

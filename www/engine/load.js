@@ -5,7 +5,7 @@ import { orAborted } from "./abort.js";
 import { LabError, fromPlain } from "./errors.js";
 import { held } from "./loading/memory.js";
 import { isBusy } from "./loading/sharing.js";
-import { list, remove } from "./loading/store.js";
+import { keys, list, remove } from "./loading/store.js";
 import { locate } from "./models.js";
 
 /** @typedef {import("./models.js").Plan} Plan */
@@ -17,7 +17,7 @@ const WORTH_ASKING = 64e6;
 
 /**
  * Loads a model each time it is called. After the first success these are the very bytes of that time: their hashes are known, kept copies are
- * not compared with the server's, and a file that has changed there is refused.
+ * not compared with the server's, and a file that has changed there is refused. What was found when it was checked on a device stands.
  *
  * @param {import("./client.js").Client} client
  * @param {unknown} source  what loadModel was given
@@ -28,10 +28,13 @@ const WORTH_ASKING = 64e6;
 export function modelLoader(client, source, settings) {
   /** @type {Plan | null} */
   let known = null;
+  /** @type {import("./loading/context.js").Proven | null} */
+  let proven = null;
   return async ({ signal, onProgress }) => {
     const plan = known ?? (await located(client, source, settings, signal));
-    const { parts, ...made } = await client.call("loadModel", [{ plan, settings, held: held() }], { signal, onStep: onProgress }).result;
+    const { parts, device, ...made } = await client.call("loadModel", [{ plan, settings, held: held(), proven }], { signal, onStep: onProgress }).result;
     known = { ...plan, parts };
+    proven = { device, check: made.check };
     void persist(made.source.kept, parts);
     return made;
   };
@@ -46,7 +49,7 @@ export function modelLoader(client, source, settings) {
  */
 export async function estimate(client, source, settings, signal) {
   const plan = await located(client, source, settings, signal);
-  const found = await client.call("estimate", [{ plan, settings, held: held() }], { signal }).result;
+  const found = await client.call("estimate", [{ plan, settings, held: held(), proven: null }], { signal }).result;
   return { ...found, problems: found.problems.map(fromPlain) };
 }
 
@@ -60,9 +63,8 @@ export async function kept() {
  * @throws {LabError} LAB-BUSY for a file that is being downloaded; with "all", the others are gone then
  */
 export async function forget(key) {
-  const keys = key === "all" ? (await list()).map(({ meta }) => meta.key) : [String(key)];
   let busy = null;
-  for (const each of keys) if ((await isBusy(each)) || !(await remove(each))) busy = each;
+  for (const each of key === "all" ? await keys() : [String(key)]) if ((await isBusy(each)) || !(await remove(each))) busy = each;
   if (busy !== null) throw new LabError("LAB-BUSY", `${busy} is being downloaded, and cannot be deleted meanwhile.`, "Stop the download, here or in the other tab, and delete it then.");
 }
 

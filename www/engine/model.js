@@ -1,10 +1,11 @@
 // @ts-check
 import { Acts } from "./acts.js";
 import { defaults } from "./defaults.js";
-import { idOf, register, release } from "./handles.js";
+import { handleOf, register, release, sameCall } from "./handles.js";
 import { fields, toEdits, toInput, toList, toName, toNames, toPositions, toRandomSequences, toText, toTextsOrIds, toVector } from "./inputs.js";
 import { bad, take, whole } from "./options.js";
 import { shielded } from "./progress.js";
+import { copy } from "./walk.js";
 
 /** @typedef {import("./types.js").Control} Control */
 
@@ -12,33 +13,29 @@ import { shielded } from "./progress.js";
 export class Model {
   #client;
 
-  /** The engine's number for it. @readonly @type {number} */ id;
   /** @readonly @type {string} */ name;
   /** @readonly @type {import("./types.js").ModelConfig} */ config;
   /** The names of its hooks, as TransformerLens has them. @readonly @type {string[]} */ hooks;
   /** How many numbers it has learnt. @readonly @type {number} */ parameters;
-  /** How its weights lie on the device. @readonly @type {"f16" | "f32"} */ weights;
-  /** What they take there. @readonly @type {number} */ deviceBytes;
-  /** What was found when its numbers were checked on this device. @readonly @type {readonly import("./types.js").ModelCheck[]} */ check;
-  /** @readonly @type {Readonly<import("./types.js").ModelSource>} */ source;
+  /** How its weights lie on the device; this and what follows may be another after a recovery. @type {"f16" | "f32"} */ weights;
+  /** What they take there. @type {number} */ deviceBytes;
+  /** What was found when its numbers were checked on this device. @type {readonly import("./types.js").ModelCheck[]} */ check;
+  /** @type {Readonly<import("./types.js").ModelSource>} */ source;
 
   /**
    * @param {import("./client.js").Client} client
    * @param {{id: number, name: string, config: import("./types.js").ModelConfig, hooks: string[], parameters: number, weights: "f16" | "f32",
    *   deviceBytes: number, check: import("./types.js").ModelCheck[], source: import("./types.js").ModelSource}} made
+   * @param {(control: import("./types.js").Control) => Promise<any>} load   makes the same again
    */
-  constructor(client, made) {
+  constructor(client, made, load) {
     this.#client = client;
-    this.id = made.id;
     this.name = made.name;
     this.config = made.config;
     this.hooks = made.hooks;
     this.parameters = made.parameters;
-    this.weights = made.weights;
-    this.deviceBytes = made.deviceBytes;
-    this.check = made.check;
-    this.source = made.source;
-    register(this, client, "model", made.id);
+    ({ weights: this.weights, deviceBytes: this.deviceBytes, check: this.check, source: this.source } = made);
+    register(this, client, "model", { id: made.id, name: `the model ${made.name}`, recipe: { make: () => this.#again(load) } });
   }
 
   /**
@@ -98,7 +95,17 @@ export class Model {
   async collect(texts = [], options) {
     const { settings, control } = take("collect", defaults.collect, options, ["signal", "onProgress"]);
     const sent = { ...settings, randomSequences: toRandomSequences("collect", settings.randomSequences) };
-    return new Acts(this.#client, await this.#call("collect", [toTextsOrIds("collect", texts), sent], { signal: control.signal, onStep: control.onProgress }).result);
+    const args = [handleOf(this, this.#client, "model"), toTextsOrIds("collect", texts), sent];
+    const recipe = sameCall(this.#client, "collect", args);
+    const made = this.#client.call("collect", /** @type {unknown[]} */ (copy(args)), { signal: control.signal, onStep: control.onProgress });
+    return new Acts(this.#client, await made.result, recipe);
+  }
+
+  /** @param {(control: Control) => Promise<any>} load */
+  async #again(load) {
+    const made = await load({});
+    ({ weights: this.weights, deviceBytes: this.deviceBytes, check: this.check, source: this.source } = made);
+    return made;
   }
 
   /** Takes the model off the device. A second call does nothing. @returns {Promise<void>} */
@@ -112,7 +119,7 @@ export class Model {
    * @param {import("./client.js").Watchers} [watchers]
    */
   #call(method, args, watchers) {
-    return this.#client.call(method, [idOf(this, this.#client, "model"), ...args], watchers);
+    return this.#client.call(method, [handleOf(this, this.#client, "model"), ...args], watchers);
   }
 
   /**
@@ -129,7 +136,7 @@ export class Model {
       const { settings } = take(`${method}, steer`, defaults.steer, rest);
       const common = { hook: toName(method, settings.hook), strength: settings.strength, ...toPositions(method, settings.positions) };
       if (vector !== undefined) return { ...common, vector: toVector(method, "vector", vector) };
-      return { ...common, sae: idOf(sae, this.#client, "sae"), feature: whole(method, "feature", feature), direction: settings.direction };
+      return { ...common, sae: handleOf(sae, this.#client, "sae"), feature: whole(method, "feature", feature), direction: settings.direction };
     });
   }
 }

@@ -4,32 +4,34 @@
 /**
  * The engine's methods that the page may call, and whether they take a checkpoint: work that is long enough
  * to be watched, held and stopped. No other name reaches the engine. loadModel and estimate are the worker's own, which reads the files.
+ * `repeat`: it only reads, and little, so that it is sent once more when the GPU is lost meanwhile; what computes for long may be what the
+ * GPU was lost over, and is the caller's to repeat.
  *
- * @type {ReadonlyMap<string, {checkpoint: boolean}>}
+ * @type {ReadonlyMap<string, {checkpoint: boolean, repeat?: boolean}>}
  */
 export const METHODS = new Map([
   ["loadModel", { checkpoint: true }],
   ["estimate", { checkpoint: true }],
-  ["tokenize", { checkpoint: false }],
-  ["run", { checkpoint: false }],
+  ["tokenize", { checkpoint: false, repeat: true }],
+  ["run", { checkpoint: false, repeat: true }],
   ["generate", { checkpoint: true }],
   ["collect", { checkpoint: true }],
-  ["rows", { checkpoint: false }],
-  ["read", { checkpoint: false }],
+  ["rows", { checkpoint: false, repeat: true }],
+  ["read", { checkpoint: false, repeat: true }],
   ["release", { checkpoint: false }],
   ["createSae", { checkpoint: false }],
   ["loadSae", { checkpoint: true }],
-  ["saveSae", { checkpoint: false }],
-  ["mismatches", { checkpoint: false }],
-  ["memory", { checkpoint: false }],
+  ["saveSae", { checkpoint: false, repeat: true }],
+  ["mismatches", { checkpoint: false, repeat: true }],
+  ["memory", { checkpoint: false, repeat: true }],
   ["train", { checkpoint: true }],
   ["trainStream", { checkpoint: true }],
   ["setL1", { checkpoint: false }],
   ["checkpoint", { checkpoint: false }],
   ["restoreSae", { checkpoint: false }],
   ["loss", { checkpoint: false }],
-  ["saeInfo", { checkpoint: false }],
-  ["weights", { checkpoint: false }],
+  ["saeInfo", { checkpoint: false, repeat: true }],
+  ["weights", { checkpoint: false, repeat: true }],
   ["encode", { checkpoint: false }],
   ["decode", { checkpoint: false }],
   ["topFeatures", { checkpoint: true }],
@@ -43,7 +45,7 @@ export const METHODS = new Map([
   ["contrast", { checkpoint: true }],
   ["probe", { checkpoint: true }],
   ["decompose", { checkpoint: false }],
-  ["direction", { checkpoint: false }],
+  ["direction", { checkpoint: false, repeat: true }],
   ["quality", { checkpoint: true }],
   ["spliced", { checkpoint: true }],
   ["toyTrain", { checkpoint: true }],
@@ -58,9 +60,9 @@ export const METHODS = new Map([
 export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "restoreSae", "encode", "decode"]);
 
 /**
- * From the page to the worker. `digest` is answered like a call, by the worker itself.
+ * From the page to the worker. `again`: the GPU was lost a moment ago, and may take a while to be there again. `digest` is answered like a call, by the worker itself.
  *
- * @typedef {{type: "open", module: WebAssembly.Module, device: "auto" | "webgpu" | "cpu"}
+ * @typedef {{type: "open", module: WebAssembly.Module, device: "auto" | "webgpu" | "cpu", again: boolean}
  *   | {type: "call", id: number, method: string, args: unknown[], progress: boolean}
  *   | {type: "digest", id: number, bytes: Uint8Array<ArrayBuffer>}
  *   | {type: "cancel", id: number}
@@ -75,7 +77,7 @@ export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "
  * - `progress`: finished epochs, every one of them and in order, then the newest step, if there is one.
  * - `held`: a paused call has reached a checkpoint and stands still.
  * - `hold`: a file that is kept in memory has grown, or is gone (null).
- * - `died`: the engine trapped; nothing else will come.
+ * - `died`: the engine trapped; `lost`: its GPU is gone, or out of memory. Nothing else will come.
  *
  * @typedef {{type: "chosen", choice: import("./device.js").Choice}
  *   | {type: "opened", version: string}
@@ -85,5 +87,5 @@ export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "
  *   | {type: "hold", key: string, held: import("./loading/memory.js").Held | null}
  *   | {type: "result", id: number, value: unknown}
  *   | {type: "error", id: number, error: import("./errors.js").PlainError}
- *   | {type: "died", error: import("./errors.js").PlainError}} ToPage
+ *   | {type: "died" | "lost", error: import("./errors.js").PlainError}} ToPage
  */

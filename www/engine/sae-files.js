@@ -4,7 +4,7 @@ import { linked, orAborted } from "./abort.js";
 import { defaults } from "./defaults.js";
 import { download } from "./download.js";
 import { LabError, describe } from "./errors.js";
-import { idOf } from "./handles.js";
+import { handleOf } from "./handles.js";
 import { fields, toName } from "./inputs.js";
 import { hashError, isMissing } from "./loading/failures.js";
 import { bad, take } from "./options.js";
@@ -134,7 +134,7 @@ async function refuseStrangers(name, file, signal) {
 export async function saveSae(client, sae, options) {
   const { settings } = take("save", defaults.save, options);
   const metadata = plain(settings.metadata);
-  return client.call("saveSae", [idOf(sae, client, "sae"), { ...settings, metadata }]).result;
+  return client.call("saveSae", [handleOf(sae, client, "sae"), { ...settings, metadata }]).result;
 }
 
 /**
@@ -151,10 +151,10 @@ export async function mismatches(client, sae, model, options) {
     const value = settings[name];
     if (value !== null && typeof value !== "boolean") throw bad(`mismatches: “${name}” must be true, false or null.`, "null leaves it out.");
   }
-  const modelId = idOf(model, client, "model");
+  const modelId = handleOf(model, client, "model");
   // Files of this computer say nothing about whose model they are.
   const modelName = model.name === "file" ? null : model.name;
-  return client.call("mismatches", [idOf(sae, client, "sae"), modelId, { ...settings, hook, modelName }]).result;
+  return client.call("mismatches", [handleOf(sae, client, "sae"), modelId, { ...settings, hook, modelName }]).result;
 }
 
 /**

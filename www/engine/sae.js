@@ -1,20 +1,19 @@
 // @ts-check
-import { orAborted } from "./abort.js";
 import { DeviceArray } from "./acts.js";
 import { defaults } from "./defaults.js";
-import { LabError, cancelled } from "./errors.js";
-import { idOf, isHandle, register, release } from "./handles.js";
-import { toIds, toTensor, toWeights } from "./inputs.js";
+import { cancelled } from "./errors.js";
+import { MOST_KEPT, handleOf, isHandle, register, release, sameCall } from "./handles.js";
+import { toIds, toTensor } from "./inputs.js";
 import { bad, show, take } from "./options.js";
+import { bytesOf } from "./kept-sae.js";
 import { mismatches, saveSae } from "./sae-files.js";
+import { occupy, trainings } from "./training.js";
+import { copy, sizeOf } from "./walk.js";
+
+/** The most that is kept of a caller's own rows, so that their features can be made again, in bytes. */
+const FEW = 16 * 2 ** 20;
 
 const STOPPED = "The SAE keeps what it has learnt: train with {continue: true} goes on from there.";
-
-/**
- * The training that each SAE is in, which after an abort goes on until the engine has wound down.
- * @type {WeakMap<Sae, import("./client.js").Call<any>>}
- */
-const trainings = new WeakMap();
 
 /**
  * A sparse autoencoder on the device. Made by `lab.createSae`.
@@ -30,12 +29,14 @@ export class Sae {
   /**
    * @param {import("./client.js").Client} client
    * @param {{id: number, config: import("./types.js").SaeConfig, logSparsity?: Float32Array | null}} made
+   * @param {import("./handles.js").Recipe} recipe   how it is made again
    */
-  constructor(client, made) {
+  constructor(client, made, recipe) {
     this.#client = client;
     this.config = made.config;
     this.logSparsity = made.logSparsity ?? null;
-    register(this, client, "sae", made.id);
+    const { architecture, dIn, dSae } = made.config;
+    register(this, client, "sae", { id: made.id, name: `the SAE (${architecture}, ${dIn} → ${dSae})`, recipe });
   }
 
   /**
@@ -50,6 +51,9 @@ export class Sae {
    * `train` with {continue: true} goes on with the next batch (it waits until the aborted training has wound down).
    * While one training runs, another on the same SAE rejects with LAB-BUSY.
    *
+   * The SAE is kept on the page every 20 seconds and at the end. When the GPU is lost the training goes on by itself from there, on
+   * the same data; where that cannot be it rejects with LAB-DEVICE-LOST, and the hint says what the SAE is made again as.
+   *
    * @param {import("./acts.js").Acts | import("./types.js").TensorLike} acts  [rows, dIn]
    * @param {Partial<import("./types.js").TrainSettings> & import("./types.js").Control} [options]
    * @returns {Promise<import("./types.js").TrainResult>}
@@ -60,9 +64,24 @@ export class Sae {
     const { recipe, rest } = split(settings);
     const { order, target, ...sent } = rest;
     const operands = [this.#operand("train", acts), target === null ? null : this.#operand("train", target)];
-    const settingsSent = { ...sent, order: order === null ? null : toIds("train", "row of “order”", order), recipe };
-    const watchers = { signal, onEntry: onProgress, onStep: onProgress, stoppedHint: STOPPED };
-    return occupy([this], signal, () => this.#client.call("train", [this.#id(), ...operands, settingsSent], watchers));
+    const orderSent = order === null ? null : toIds("train", "row of “order”", order);
+    const { epochs } = sent;
+    const id = this.#id();
+    return occupy([this], signal, () => ({
+      handles: [id],
+      bytes: bytesOf(this.config, 0),
+      goesOn: sent.continue,
+      once: sizeOf(operands) > MOST_KEPT,
+      start: (watchers, from) => {
+        const left = epochs - (from?.entries[0] ?? 0);
+        if (from !== null && left === 0) return null;
+        const l1 = from?.l1[0] ?? recipe.l1;
+        const settingsSent = { ...sent, epochs: left, continue: from?.within || sent.continue, order: orderSent, recipe: { ...recipe, l1 } };
+        return this.#client.call("train", [id, .../** @type {unknown[]} */ (copy([...operands, settingsSent]))], watchers);
+      },
+      result: (value, before) => ({ stopped: false, ...value, epochs: [...(before[0] ?? []), ...(value?.epochs ?? [])] }),
+      signal, onProgress, stoppedHint: STOPPED,
+    }), this.#client);
   }
 
   /**
@@ -74,7 +93,10 @@ export class Sae {
    */
   async setL1(l1) {
     if (!Number.isFinite(l1)) throw bad(`setL1: the coefficient must be a finite number, and is ${show(l1)}.`, "Give a number from 0 on.");
-    return this.#client.call("setL1", [this.#id(), l1]).result;
+    const id = this.#id();
+    const took = await this.#client.call("setL1", [id, l1]).result;
+    if (took) trainings.get(this)?.changed(id, l1);
+    return took;
   }
 
   /**
@@ -101,13 +123,12 @@ export class Sae {
    */
   async pause() {
     const training = trainings.get(this);
-    return training === undefined ? false : this.#client.pause(training.id);
+    return training === undefined ? false : training.pause();
   }
 
   /** Lets a paused training go on. Does nothing when none is paused. @returns {Promise<void>} */
   async resume() {
-    const training = trainings.get(this);
-    if (training !== undefined) this.#client.resume(training.id);
+    trainings.get(this)?.resume();
   }
 
   /**
@@ -128,7 +149,7 @@ export class Sae {
    * @returns {Promise<DeviceArray>} [rows, dSae], on the device
    */
   async encode(acts) {
-    return new DeviceArray(this.#client, await this.#client.call("encode", [this.#id(), this.#operand("encode", acts)]).result);
+    return this.#through("encode", acts, this.config.dSae);
   }
 
   /**
@@ -140,7 +161,7 @@ export class Sae {
    * @returns {Promise<DeviceArray>} [rows, dOut], on the device
    */
   async decode(features) {
-    return new DeviceArray(this.#client, await this.#client.call("decode", [this.#id(), this.#operand("decode", features)]).result);
+    return this.#through("decode", features, this.config.dOut);
   }
 
   /**
@@ -217,8 +238,20 @@ export class Sae {
     if (training?.isCancelled()) await training.settled;
   }
 
+  /**
+   * @param {"encode" | "decode"} method
+   * @param {DeviceArray | import("./types.js").TensorLike} value
+   * @param {number} width   of what comes out
+   */
+  async #through(method, value, width) {
+    const args = [this.#id(), this.#operand(method, value)];
+    const recipe = sameCall(this.#client, method, args, FEW);
+    const made = await this.#client.call(method, /** @type {unknown[]} */ (copy(args))).result;
+    return new DeviceArray(this.#client, made, { name: `${made.shape[0]} rows of ${width} ${method === "encode" ? "features" : "numbers"}`, recipe });
+  }
+
   #id() {
-    return idOf(this, this.#client, "sae");
+    return handleOf(this, this.#client, "sae");
   }
 
   /**
@@ -226,32 +259,9 @@ export class Sae {
    * @param {unknown} value
    */
   #operand(method, value) {
-    if (isHandle(value, "acts") || isHandle(value, "features")) return idOf(value, this.#client, "acts", "features");
+    if (isHandle(value, "acts") || isHandle(value, "features")) return handleOf(value, this.#client, "acts", "features");
     return toTensor(method, "the input", value);
   }
-}
-
-/**
- * Starts a training of SAEs that are free; those whose training was aborted are waited for.
- *
- * @template T
- * @param {readonly Sae[]} saes
- * @param {AbortSignal | undefined} signal
- * @param {() => import("./client.js").Call<T>} start
- * @returns {Promise<T>}
- * @throws {LabError} LAB-BUSY when one of them is being trained
- */
-export async function occupy(saes, signal, start) {
-  for (;;) {
-    const running = saes.map((sae) => trainings.get(sae)).find((training) => training !== undefined);
-    if (running === undefined) break;
-    if (!running.isCancelled()) throw busy();
-    await orAborted(running.settled, signal);
-  }
-  const training = start();
-  for (const sae of saes) trainings.set(sae, training);
-  void training.settled.then(() => saes.forEach((sae) => trainings.get(sae) === training && trainings.delete(sae)));
-  return training.result;
 }
 
 /**
@@ -270,53 +280,6 @@ export function split(settings) {
 }
 
 /**
- * Makes an SAE of a training that `sae.checkpoint()` stored.
- *
- * @param {import("./client.js").Client} client
- * @param {unknown} bytes
- * @returns {Promise<Sae>}
- */
-export async function restoreSae(client, bytes) {
-  const given = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
-  if (!(given instanceof Uint8Array)) {
-    throw bad(`restoreSae: the checkpoint must be a Uint8Array, and is ${show(bytes)}.`, "Pass what sae.checkpoint() gave.");
-  }
-  return new Sae(client, await client.call("restoreSae", [given.slice()]).result);
-}
-
-/**
- * Makes an SAE with random weights from `seed`, or with `weights` of the caller's.
- *
- * @param {import("./client.js").Client} client
- * @param {unknown} options
- * @returns {Promise<Sae>}
- */
-export async function createSae(client, options) {
-  const { settings } = take("createSae", defaults.createSae, options);
-  const { weights: given, architecture, dIn: width, dSae: latents, dOut, seed, init, lossUnit, l1Weighted, applyBDecToInput, normalizeActivations, transcoder, skip, ...extras } = settings;
-  const weights = given === null ? null : toWeights("createSae", given);
-  const [rows = null, columns = null] = weights?.W_enc?.shape ?? [];
-  const dIn = required("createSae", "dIn", width ?? rows);
-  const dSae = latents ?? columns ?? 4 * dIn;
-  const { matryoshkaWidths, ...others } = extras;
-  const sent = {
-    architecture, dIn, dSae, seed, normalizeActivations, transcoder, skip,
-    ...present({ dOut, weights, init, lossUnit, l1Weighted, applyBDecToInput }),
-    extras: { ...others, matryoshkaWidths: matryoshkaWidths === null ? [] : [...toIds("createSae", "width of “matryoshkaWidths”", matryoshkaWidths)] },
-  };
-  return new Sae(client, await client.call("createSae", [sent]).result);
-}
-
-/**
- * Without what is null.
- *
- * @param {Record<string, unknown>} options
- */
-function present(options) {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null));
-}
-
-/**
  * @template T
  * @param {string} method
  * @param {string} name
@@ -326,8 +289,4 @@ function present(options) {
 export function required(method, name, value) {
   if (value === null) throw bad(`${method} needs “${name}”.`, `Call it with {${name}: …}.`);
   return value;
-}
-
-function busy() {
-  return new LabError("LAB-BUSY", "This SAE is being trained already.", "Wait for that training, or abort it; then start the next one.");
 }

@@ -6,7 +6,7 @@ import { bad, show } from "./options.js";
 import { shielded } from "./progress.js";
 import { compileEngine } from "./wasm.js";
 
-/** @typedef {{client: Client, module: WebAssembly.Module, info: import("./types.js").Info}} Engine */
+/** @typedef {{client: Client, module: WebAssembly.Module}} Engine */
 
 /**
  * Compiles the engine and starts it in a worker. With "auto", a GPU that looked usable and on which the engine
@@ -58,7 +58,8 @@ async function start(module, wasmBytes, device, reason, signal) {
     if (signal?.aborted) throw cancelled(signal.reason);
     const version = await client.open(module, device);
     const choice = client.choice ?? { device: "cpu", adapter: null, limits: null, reason: null };
-    return { client, module, info: { ...choice, reason: reason ?? choice.reason, wasmBytes, version } };
+    client.recovery.start(module, device, { ...choice, reason: reason ?? choice.reason, wasmBytes, version });
+    return { client, module };
   } catch (error) {
     client.close();
     if (signal?.aborted) throw cancelled(signal.reason);

@@ -1,9 +1,11 @@
 // @ts-check
 import { defaults } from "./defaults.js";
-import { idOf } from "./handles.js";
+import { handleOf } from "./handles.js";
 import { fields, toList, toName, toTexts } from "./inputs.js";
+import { bytesOf } from "./kept-sae.js";
 import { bad, take } from "./options.js";
-import { occupy, split } from "./sae.js";
+import { split } from "./sae.js";
+import { occupy } from "./training.js";
 
 const STOPPED = "The SAEs keep what they have learnt: the same call with {continue: true} goes on from there.";
 
@@ -25,10 +27,25 @@ export async function trainStream(client, model, saes, texts, options) {
   const { perSae, ...sent } = rest;
   const recipes = toRecipes(recipe, perSae, list.length);
   const targetHook = sent.targetHook === null ? null : toName("trainStream", sent.targetHook);
-  const args = [idOf(model, client, "model"), Uint32Array.from(list, (sae) => idOf(sae, client, "sae"))];
-  const stream = { ...sent, targetHook, texts: toTexts("trainStream", texts), recipes };
-  const onEntry = onProgress && ((/** @type {object} */ entry) => onProgress({ sae: 0, ...entry }));
-  return occupy(list, signal, () => client.call("trainStream", [...args, stream], { signal, onEntry, onStep: onProgress, stoppedHint: STOPPED }));
+  const handles = list.map((sae) => handleOf(sae, client, "sae"));
+  const modelId = handleOf(model, client, "model");
+  const stream = { ...sent, targetHook, texts: toTexts("trainStream", texts) };
+  return occupy(list, signal, () => ({
+    handles,
+    bytes: Math.max(0, ...list.map(({ config }) => bytesOf(config, sent.bufferRows))),
+    goesOn: sent.continue,
+    once: false,
+    start: (watchers, from) => {
+      const changed = recipes.map((recipe, k) => ({ ...recipe, l1: from?.l1[k] ?? recipe.l1 }));
+      const { onEntry } = watchers;
+      return client.call("trainStream", [modelId, handles, { ...stream, continue: from?.within || stream.continue, recipes: changed }], {
+        ...watchers,
+        onEntry: onEntry && ((entry) => onEntry({ sae: 0, ...entry })),
+      });
+    },
+    result: (value, before) => ({ stopped: false, ...value, histories: before.map((entries, k) => [...entries, ...(value?.histories[k] ?? [])]) }),
+    signal, onProgress, stoppedHint: STOPPED,
+  }), client);
 }
 
 /**

@@ -38,6 +38,16 @@
  */
 
 /**
+ * What befalls a lab whose engine is lost: "lost" at once, "recovering" when a new one is being opened, then "recovered" or "failed".
+ * `reason` says in words what happened. `restored` are names of what was made again, each with what it was made again as where that is
+ * not what it was; `onUse` of what is made again when it is next used; `lost` cannot be. `milliseconds` count from the loss.
+ *
+ * @typedef {{name: string, why: string, object: object}} LostObject  `object` is what the caller holds
+ * @typedef {{phase: "lost" | "recovering" | "failed", reason: string}
+ *   | {phase: "recovered", reason: string, milliseconds: number, restored: string[], onUse: string[], lost: LostObject[]}} RecoveryEvent
+ */
+
+/**
  * @typedef {object} ModelConfig
  * @property {number} nLayers
  * @property {number} dModel

@@ -1,12 +1,13 @@
 // @ts-check
 // The worker in which all computing happens. It owns the engine (one WebAssembly instance) and the GPU.
 //
-// Safety: after a trap nothing of the instance is used again; the page hears `died` and the worker closes.
-// Liveness: every `call` is answered once, by `result`, `error` or `died`, and the event loop turns between
+// Safety: after a trap, or the loss of the GPU, nothing of the instance is used again; the page hears `died` or `lost` and the worker closes.
+// Liveness: every `call` is answered once, by `result`, `error`, `died` or `lost`, and the event loop turns between
 // the units of work of a long call, so that other messages get through.
 import { Watch } from "./checkpoint.js";
 import { chooseDevice } from "./device.js";
 import { LabError, describe, toPlain } from "./errors.js";
+import { isLossNear, watchGpu } from "./gpu-loss.js";
 import { METHODS } from "./protocol.js";
 import { estimate } from "./loading/estimate.js";
 import { PIECE } from "./loading/kept.js";
@@ -48,7 +49,7 @@ scope.saeLabPanicked = (/** @type {string} */ text) => {
 scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js").ToWorker>} */ { data }) => {
   switch (data.type) {
     case "open":
-      return void open(data.module, data.device);
+      return void open(data.module, data.device, data.again);
     case "call":
       return void call(data.id, data.method, data.args, data.progress);
     case "digest":
@@ -62,35 +63,38 @@ scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js
   }
 });
 
+void watchGpu().then(loseGpu);
+
 // A trap inside a task of the engine rejects no promise of ours: it arrives here, and the call it belonged
 // to would wait for ever.
 scope.addEventListener("error", (event) => {
   event.preventDefault();
-  die(event.error ?? event.message);
+  void die(event.error ?? event.message);
 });
 scope.addEventListener("unhandledrejection", (event) => {
   if (isTrap(event.reason)) {
     event.preventDefault();
-    die(event.reason);
+    void die(event.reason);
   }
 });
 
 /**
  * @param {WebAssembly.Module} module
  * @param {"auto" | "webgpu" | "cpu"} device
+ * @param {boolean} again
  */
-async function open(module, device) {
+async function open(module, device, again) {
   try {
     glue = await loadGlue();
     await glue.default({ module_or_path: module });
-    choice = await chooseDevice(device);
+    choice = await chooseDevice(device, again);
     scope.postMessage({ type: "chosen", choice });
     const opened = /** @type {Lab} */ (await glue.Lab.open(choice.device));
     lab = opened;
     scope.postMessage({ type: "opened", version: opened.version() });
   } catch (error) {
-    if (isTrap(error)) die(error);
-    else scope.postMessage({ type: "refused", error: toPlain(error) });
+    if (isTrap(error)) await die(error);
+    else if (!(await isOfLostGpu(error))) scope.postMessage({ type: "refused", error: toPlain(error) });
   }
 }
 
@@ -130,9 +134,9 @@ async function call(id, method, args, progress) {
     watch.finish();
     answer(id, value);
   } catch (error) {
-    if (isTrap(error)) return die(error);
+    if (isTrap(error)) return await die(error);
     watch.cancel();
-    scope.postMessage({ type: "error", id, error: toPlain(error) });
+    if (!(await isOfLostGpu(error))) scope.postMessage({ type: "error", id, error: toPlain(error) });
   } finally {
     running.delete(id);
   }
@@ -188,17 +192,44 @@ function isTrap(error) {
   return error instanceof Error && (error.name === "InternalError" || (error.name === "RangeError" && /call stack/i.test(error.message)));
 }
 
+/**
+ * Whether a call failed because the GPU is gone, in which case that is what the page hears.
+ *
+ * @param {unknown} error
+ */
+async function isOfLostGpu(error) {
+  if (dead) return true;
+  const { code } = toPlain(error);
+  return (code === "LAB-DEVICE" || code === "LAB-INTERNAL") && isLossNear();
+}
+
 /** @param {unknown} error */
-function die(error) {
+async function die(error) {
   if (dead) return;
   dead = true;
+  // The engine panics over a GPU that is gone.
+  if (await isLossNear()) return;
   const what = panic === "" ? describe(error) : panic;
-  const stopped = new LabError(
-    "LAB-ENGINE-STOPPED",
-    `The engine broke down: ${what}`,
-    "Models, activations and SAEs of this lab are gone from the device. Open the lab again to go on, and report the text of this message.",
-    error,
-  );
-  scope.postMessage({ type: "died", error: toPlain(stopped) });
+  end("died", "LAB-ENGINE-STOPPED", `The engine broke down: ${what}`, "The lab opens its engine again by itself and makes again what it held. Report the text of this message.", error);
+}
+
+/** @param {import("./gpu-loss.js").Loss} loss */
+function loseGpu(loss) {
+  dead = true;
+  const full = loss.reason === "out-of-memory";
+  const said = loss.message === "" ? loss.reason : loss.message.trim().replace(/\.$/, "");
+  const hint = full ? "Dispose of what is no longer needed, or take fewer rows, a smaller batch or a smaller SAE." : "Run this again.";
+  end("lost", "LAB-DEVICE-LOST", full ? `The graphics processor ran out of memory (${said}).` : `The graphics processor was lost (${said}).`, `The lab opens its engine again by itself. ${hint}`, loss);
+}
+
+/**
+ * @param {"died" | "lost"} type
+ * @param {string} code
+ * @param {string} message
+ * @param {string} hint
+ * @param {unknown} cause
+ */
+function end(type, code, message, hint, cause) {
+  scope.postMessage({ type, error: toPlain(new LabError(code, message, hint, cause)) });
   scope.close();
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// What the whole page must say: the engine could not start, or has stopped.
+// What the whole page must say: the engine could not start, has stopped, or was lost and is there again.
 
 import { announce } from "./announce.js";
 import { h, part } from "./dom.js";
@@ -9,8 +9,13 @@ import { problem, problemElements } from "./errors.js";
 export function startBanner(session) {
   const banner = part(document, "#banner");
   let before = session.phase;
+  let told = session.recovery;
   session.addEventListener("session", () => {
-    const { phase } = session;
+    const { phase, recovery } = session;
+    if (recovery !== told && recovery !== null && recovery.phase !== "lost" && (phase === "recovering" || phase === "ready")) {
+      [before, told] = [phase, recovery];
+      return tellRecovery(banner, recovery);
+    }
     if (phase === before) return;
     if (phase === "ready") announce("The model is loaded.");
     before = phase;
@@ -53,4 +58,20 @@ export function startBanner(session) {
       ),
     );
   });
+}
+
+/** An alert: it is read out as it appears, and takes no focus. @param {HTMLElement} banner @param {import("./types.js").RecoveryEvent} event */
+function tellRecovery(banner, event) {
+  banner.hidden = false;
+  const inner = (/** @type {(Node | null)[]} */ ...content) => banner.replaceChildren(h("div", { class: "banner-inner", "data-recovery": event.phase }, content));
+  if (event.phase !== "recovered") return inner(h("p", {}, h("strong", {}, event.reason), " The engine is being opened again; nothing has to be done."));
+  const list = (/** @type {string} */ label, /** @type {string[]} */ names) => (names.length ? h("p", {}, `${label}: ${names.join("; ")}.`) : null);
+  const close = h("button", { type: "button", name: "close-recovery", on: { click: () => { banner.hidden = true; part(document, "#main").focus({ preventScroll: true }); } } }, "Close");
+  inner(
+    h("p", {}, h("strong", {}, `Back after ${(event.milliseconds / 1000).toFixed(1)} s.`), ` ${event.reason}`),
+    list("Restored", event.restored),
+    list("Restored when it is used next", event.onUse),
+    list("Not restored", event.lost.map(({ name, why }) => `${name} (${why.replace(/\.$/, "")})`)),
+    close,
+  );
 }

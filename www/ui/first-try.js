@@ -82,7 +82,7 @@ export class FirstTry extends HTMLElement {
   #showState(text = "") {
     const { phase, opening } = /** @type {Session} */ (this.#session);
     this.#continue.setAttribute("aria-disabled", String(phase !== "ready" || this.#writing !== null));
-    setText(this.#state, phase === "opening" ? stage(opening) : phase === "ready" ? text : "The engine is not running.");
+    setText(this.#state, phase === "opening" ? stage(opening) : phase === "ready" ? text : phase === "recovering" ? "The engine is being opened again." : "The engine is not running.");
   }
 
   async #read() {

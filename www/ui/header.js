@@ -115,7 +115,7 @@ export function startHeader(session) {
     const open = session.model?.name ?? (phase === "opening" ? `loading ${session.opening ? loaded(session.opening) : ""}`.trim() : "none");
     setText(part(model, "[data-part=summary]"), loading.state === "loading" ? `${open} · ${loaded(loading.progress)}` : open);
     showCheck(session, check, part(check, "[data-part=summary]"), part(check, "[data-part=body]"));
-    fill(part(processor, "[data-part=summary]"), lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped");
+    fill(part(processor, "[data-part=summary]"), phase === "recovering" ? "opening again" : lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped");
     fill(
       part(processor, "[data-part=body]"),
       lab ? details(lab.info) : h("p", {}, phase === "opening" ? "The engine is starting." : "The engine has stopped."),

@@ -13,7 +13,7 @@ import { asked, forgetLink, isHere, isTiny, keptBytes, keyOf, named, remember, r
 /** @typedef {import("./types.js").ModelConfig} ModelConfig */
 /** @typedef {import("./types.js").Progress} Progress */
 /** @typedef {import("./model-source.js").Wanted} Wanted */
-/** @typedef {"opening" | "ready" | "failed" | "stopped"} Phase */
+/** @typedef {"opening" | "ready" | "recovering" | "failed" | "stopped"} Phase "recovering": the lab has lost its engine and is opening it again by itself */
 
 /**
  * A step's result. `uses` holds the version of each earlier result it was made from; `lost` says why what it held on the device is gone: the engine stopped, or the visitor freed the memory.
@@ -36,6 +36,7 @@ export class Session extends EventTarget {
   /** @type {Phase} */ phase = "opening";
   /** @type {Progress | null} */ opening = null;
   /** @type {unknown} */ error = null;
+  /** The last that was heard of a lost engine; null when there was none, or it is for good. @type {import("./types.js").RecoveryEvent | null} */ recovery = null;
   /** @type {"auto" | "webgpu" | "cpu"} */ device = "auto";
   /** The models that are listed, once the list is here. @type {readonly import("./types.js").ListedModel[]} */ models = [];
   /** The model that is open, or that is opened first. @type {Wanted} */ wanted = TINY;
@@ -88,7 +89,7 @@ export class Session extends EventTarget {
     const isCurrent = () => attempt === this.#attempt;
     this.device = device;
     this.phase = "opening";
-    this.error = null;
+    this.error = this.recovery = null;
     this.#tell("session");
     const onProgress = (/** @type {Progress} */ p) => {
       if (isCurrent()) {
@@ -113,6 +114,9 @@ export class Session extends EventTarget {
         if (this.lab === open) this.#engineStopped(error);
       };
       open.closed.then(ended, ended);
+      open.watchRecovery((event) => {
+        if (this.lab === open) this.#recovers(event);
+      });
     } catch (error) {
       lab?.dispose();
       if (!isCurrent()) return;
@@ -234,12 +238,31 @@ export class Session extends EventTarget {
     await this.open(device, wanted);
   }
 
+  /** The lab opens its engine again by itself: what it makes again can be used on, and what it cannot is marked as lost. @param {import("./types.js").RecoveryEvent} event */
+  #recovers(event) {
+    if (event.phase === "failed") return; // the lab's end says so
+    this.recovery = event;
+    this.phase = this.phase === "ready" || this.phase === "recovering" ? "recovering" : this.phase;
+    if (event.phase === "recovered") {
+      if (this.phase === "recovering") this.phase = "ready";
+      const gone = new Map(event.lost.map(({ object, why }) => [object, why]));
+      const model = this.model && gone.get(this.model);
+      if (model) return this.#engineStopped(new PageError("LAB-RELEASED", `The model could not be loaded again: ${model}`, "Restart the engine, or open another model."));
+      for (const result of this.results.values()) if (result.value.handles?.some((/** @type {object} */ handle) => gone.has(handle))) result.lost = "engine";
+    }
+    this.#tell("session");
+    this.#tell("results");
+  }
+
   /** @param {unknown} error */
   #engineStopped(error) {
+    const old = this.lab;
     this.lab = null;
     this.model = null;
+    old?.dispose();
     this.phase = "stopped";
     this.error = error;
+    this.recovery = null;
     this.#loseResults();
     this.#tell("session");
   }

@@ -24,5 +24,6 @@
 /** @typedef {import("../engine/types.js").TopFeatures["features"][number]} FeatureRow */
 /** @typedef {import("../engine/types.js").Info} LabInfo */
 /** @typedef {import("../engine/types.js").Progress} Progress */
+/** @typedef {import("../engine/types.js").RecoveryEvent} RecoveryEvent */
 
 export {};

@@ -9,7 +9,7 @@ import { PIECE, countOf, toMeta } from "./kept.js";
 const NAME = "sae-lab-models";
 
 /** @type {import("./kept.js").Place} */
-export const cache = { where: "cache", markEvery: 2000, probe, find, list, write, remove };
+export const cache = { where: "cache", markEvery: 2000, probe, find, list, keys, write, remove };
 
 async function probe() {
   await caches.open(NAME);
@@ -32,9 +32,13 @@ async function find(key) {
 
 async function list() {
   const store = await caches.open(NAME);
-  const keys = (await store.keys()).map(({ url }) => /\/__sae-lab-kept\/([^/]+)\/meta$/.exec(url)?.[1]).filter((key) => key !== undefined);
-  const found = await Promise.all(keys.map((key) => open(store, key)));
+  const found = await Promise.all((await keys()).map((key) => open(store, key)));
   return found.filter((kept) => kept !== null);
+}
+
+async function keys() {
+  const urls = (await (await caches.open(NAME)).keys()).map(({ url }) => /\/__sae-lab-kept\/([^/]+)\//.exec(url)?.[1]);
+  return [...new Set(urls.filter((key) => key !== undefined))];
 }
 
 /**
@@ -132,5 +136,6 @@ async function write(meta, kept) {
 async function remove(key) {
   const store = await caches.open(NAME);
   await store.delete(address(key, "meta"));
-  for (let part = 0; await store.delete(address(key, part)); part++);
+  const folder = address(key, "");
+  for (const request of await store.keys()) if (request.url.startsWith(folder)) await store.delete(request);
 }

@@ -41,6 +41,7 @@
  * @property {() => Promise<void>} probe      rejects where nothing can be kept
  * @property {(key: string) => Promise<Kept | null>} find
  * @property {() => Promise<Kept[]>} list
+ * @property {() => Promise<string[]>} keys   of all that takes room, also of what is damaged or half there
  * @property {(meta: Meta, kept: Kept | null) => Promise<Writer>} write  on from a kept part of it, or anew
  * @property {(key: string) => Promise<void>} remove   also of what is damaged, or not there
  */

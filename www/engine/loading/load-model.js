@@ -47,6 +47,7 @@ export async function loadModel(spec, tools) {
  */
 async function attempt(spec, tools, rest) {
   const { plan, settings } = spec;
+  const proven = spec.proven?.device === tools.choice.device ? spec.proven.check : null;
   const { lab, choice, watch } = tools;
   const amounts = new Amounts(watch);
   const context = contextOf(spec, tools, amounts, rest);
@@ -61,21 +62,21 @@ async function attempt(spec, tools, rest) {
   try {
     if (layout.weights === null) await feeder.below(plan);
     else for (const file of layout.weights) await feeder.file(file);
-    made = await lab.modelFinish(loading, (/** @type {import("../types.js").Progress} */ step) => watch.checkpoint(step));
+    made = await lab.modelFinish(loading, proven !== null, (/** @type {import("../types.js").Progress} */ step) => watch.checkpoint(step));
   } catch (error) {
     // After a trap nothing of the engine is touched again.
     if (!(error instanceof WebAssembly.RuntimeError)) await lab.modelDrop(loading).catch(() => {});
     throw error;
   }
-  const check = made.check ? [made.check] : [];
-  if (layout.check !== null) check.push(await lossCheck(lab, made.id, layout.check));
+  const check = proven ?? [made.check];
+  if (layout.check !== null && proven === null) check.push(await lossCheck(lab, made.id, layout.check));
   if (!settings.acceptFailedCheck && check.some(({ passed }) => !passed)) {
     await lab.release(made.id);
     throw checkFailed(plan.name, check);
   }
   const kept = plan.kind === "files" ? { kept: null } : feeder.kept();
   const source = { kind: plan.kind, ...(plan.url === null ? {} : { url: plan.url }), ...kept };
-  return { ...made, weights: precision, check, source, parts: { ...layout.small, weights: feeder.weights } };
+  return { ...made, check, source, device: choice.device, parts: { ...layout.small, weights: feeder.weights } };
 }
 
 /**

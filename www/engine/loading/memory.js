@@ -13,7 +13,7 @@ let files = new Map();
 let tell = () => {};
 
 /** @type {import("./kept.js").Place} */
-export const memory = { where: "memory", markEvery: 1000, probe: async () => {}, find, list, write, remove };
+export const memory = { where: "memory", markEvery: 1000, probe: async () => {}, find, list, keys: async () => [...files.keys()], write, remove };
 
 /** What is held, for the worker's next call. */
 export function held() {

@@ -9,7 +9,7 @@ import { PIECE, countOf, piecesOf, toMeta } from "./kept.js";
 const FOLDER = "sae-lab-models";
 
 /** @type {import("./kept.js").Place} */
-export const opfs = { where: "opfs", markEvery: 250, probe, find, list, write, remove };
+export const opfs = { where: "opfs", markEvery: 250, probe, find, list, keys, write, remove };
 
 async function folder() {
   const root = await navigator.storage.getDirectory();
@@ -28,11 +28,14 @@ async function find(key) {
 
 async function list() {
   const directory = await folder();
-  const found = [];
-  for await (const name of /** @type {AsyncIterable<string>} */ (/** @type {any} */ (directory).keys())) {
-    if (name.endsWith(".json")) found.push(await open(directory, name.slice(0, -5)));
-  }
+  const found = await Promise.all((await keys()).map((key) => open(directory, key)));
   return found.filter((kept) => kept !== null);
+}
+
+async function keys() {
+  const found = new Set();
+  for await (const name of /** @type {AsyncIterable<string>} */ (/** @type {any} */ (await folder()).keys())) found.add(name.replace(/\.(json|data)$/, ""));
+  return [...found];
 }
 
 /**
@@ -81,6 +84,7 @@ async function write(meta, kept) {
     bytes: kept?.bytes ?? 0,
     async append(piece) {
       const written = access.write(piece, { at: this.bytes });
+      // Chromium answers a number beyond all bounds when there is no room, or when the file was evicted while it was open.
       if (written !== piece.byteLength) throw new DOMException("There is no room left.", "QuotaExceededError");
       this.bytes += written;
     },
@@ -115,8 +119,9 @@ async function describe(directory, meta) {
   const access = await accessTo(directory, `${meta.key}.json`);
   try {
     const bytes = new TextEncoder().encode(JSON.stringify(meta));
-    access.truncate(0);
+    // First written, then cut: where there is no room, what stood there stays.
     if (access.write(bytes, { at: 0 }) !== bytes.byteLength) throw new DOMException("There is no room left.", "QuotaExceededError");
+    access.truncate(bytes.byteLength);
     access.flush();
   } finally {
     access.close();

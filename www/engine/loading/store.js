@@ -40,6 +40,12 @@ export async function list() {
   return found.filter(({ meta }, i) => found.findIndex((other) => other.meta.key === meta.key) === i);
 }
 
+/** @returns {Promise<string[]>} of all that takes room, also of what list() cannot make out */
+export async function keys() {
+  const found = await Promise.all(PLACES.map((place) => place.keys().catch(() => [])));
+  return [...new Set(found.flat())];
+}
+
 /**
  * @param {string} key
  * @returns {Promise<boolean>} whether nothing of it is left
@@ -216,5 +222,5 @@ function isFull(error) {
 
 /** @param {unknown} error */
 function why(error) {
-  return isFull(error) ? "The browser's storage for this site is full." : `The browser does not let this page keep files (${describe(error)}).`;
+  return isFull(error) ? "The browser's storage for this site is full, or was cleared meanwhile." : `The browser does not let this page keep files (${describe(error)}).`;
 }
