@@ -203,7 +203,9 @@ impl Loader {
     fn finish_tensors(&mut self) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let Some(waiting) = &mut file.waiting else { return Ok(()) };
-        while let Some(Waiting { name, tensor, target }) = waiting.pop_front_if(|w| w.tensor.end <= file.at) {
+        while waiting.front().is_some_and(|w| w.tensor.end <= file.at)
+            && let Some(Waiting { name, tensor, target }) = waiting.pop_front()
+        {
             let loaded = match (target, &tensor.shape[..]) {
                 (None, _) => continue,
                 (Some(Target::Matrix(builder)), _) => Loaded::Matrix(builder.finish()?),
