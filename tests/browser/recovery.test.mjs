@@ -183,7 +183,7 @@ test("twice in a row: the CPU where the lab may choose, else an explanation; the
     const lost = next("lost");
     gpu("fill");
     const { reason } = await lost;
-    const timer = setInterval(() => gpu("lose"), 50); // the next one too, as soon as it is there
+    const timer = setInterval(() => gpu("lose"), 2); // the next one too, as soon as it is there
     const again = await model.run("The capital");
     clearInterval(timer);
     const { openLab } = await import("./sae-lab.js");

@@ -28,15 +28,15 @@ const WORTH_ASKING = 64e6;
 export function modelLoader(client, source, settings) {
   /** @type {Plan | null} */
   let known = null;
-  /** @type {import("./loading/context.js").Proven | null} */
+  /** What was found where it was checked. @type {{device: "webgpu" | "cpu", check: import("./types.js").ModelCheck[]} | null} */
   let proven = null;
   return async ({ signal, onProgress }) => {
     const plan = known ?? (await located(client, source, settings, signal));
-    const { parts, device, ...made } = await client.call("loadModel", [{ plan, settings, held: held(), proven }], { signal, onStep: onProgress }).result;
+    const { parts, device, ...made } = await client.call("loadModel", [{ plan, settings, held: held(), checkedOn: proven?.device ?? null }], { signal, onStep: onProgress }).result;
     known = { ...plan, parts };
-    proven = { device, check: made.check };
+    if (proven === null || made.check !== null) proven = { device, check: made.check };
     void persist(made.source.kept, parts);
-    return made;
+    return { ...made, check: proven.check };
   };
 }
 
@@ -49,7 +49,7 @@ export function modelLoader(client, source, settings) {
  */
 export async function estimate(client, source, settings, signal) {
   const plan = await located(client, source, settings, signal);
-  const found = await client.call("estimate", [{ plan, settings, held: held(), proven: null }], { signal }).result;
+  const found = await client.call("estimate", [{ plan, settings, held: held(), checkedOn: null }], { signal }).result;
   return { ...found, problems: found.problems.map(fromPlain) };
 }
 

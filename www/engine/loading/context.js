@@ -9,9 +9,7 @@ import { cancelled } from "../errors.js";
  * @property {import("../models.js").Plan} plan
  * @property {import("../types.js").LoadModelSettings} settings
  * @property {ReadonlyMap<string, import("./memory.js").Held>} held  what is kept in the page's memory
- * @property {Proven | null} proven  where the same model was loaded before
- *
- * @typedef {{device: "webgpu" | "cpu", check: import("../types.js").ModelCheck[]}} Proven  a device, and what was found when it was checked there
+ * @property {"webgpu" | "cpu" | null} checkedOn  where the same model was checked before
  *
  * What the worker lends.
  * @typedef {object} Tools

@@ -19,7 +19,7 @@ import { layoutOf, readConfig, readTokenizer } from "./small-files.js";
 /**
  * @param {Spec} spec
  * @param {Tools} tools
- * @returns {Promise<object>} what the engine says of the model, with `check`, `source`, and `parts`: the files with the lengths and hashes found, by
+ * @returns {Promise<object>} what the engine says of the model, with `check` (null where it was checked before), `source`, and `parts`: the files with the lengths and hashes found, by
  *   which the same model can be loaded again
  */
 export async function loadModel(spec, tools) {
@@ -47,7 +47,7 @@ export async function loadModel(spec, tools) {
  */
 async function attempt(spec, tools, rest) {
   const { plan, settings } = spec;
-  const proven = spec.proven?.device === tools.choice.device ? spec.proven.check : null;
+  const checked = spec.checkedOn === tools.choice.device;
   const { lab, choice, watch } = tools;
   const amounts = new Amounts(watch);
   const context = contextOf(spec, tools, amounts, rest);
@@ -62,15 +62,15 @@ async function attempt(spec, tools, rest) {
   try {
     if (layout.weights === null) await feeder.below(plan);
     else for (const file of layout.weights) await feeder.file(file);
-    made = await lab.modelFinish(loading, proven !== null, (/** @type {import("../types.js").Progress} */ step) => watch.checkpoint(step));
+    made = await lab.modelFinish(loading, checked, (/** @type {import("../types.js").Progress} */ step) => watch.checkpoint(step));
   } catch (error) {
     // After a trap nothing of the engine is touched again.
     if (!(error instanceof WebAssembly.RuntimeError)) await lab.modelDrop(loading).catch(() => {});
     throw error;
   }
-  const check = proven ?? [made.check];
-  if (layout.check !== null && proven === null) check.push(await lossCheck(lab, made.id, layout.check));
-  if (!settings.acceptFailedCheck && check.some(({ passed }) => !passed)) {
+  const check = checked ? null : [made.check];
+  if (layout.check !== null) check?.push(await lossCheck(lab, made.id, layout.check));
+  if (!settings.acceptFailedCheck && check?.some(({ passed }) => !passed)) {
     await lab.release(made.id);
     throw checkFailed(plan.name, check);
   }

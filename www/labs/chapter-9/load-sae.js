@@ -31,7 +31,8 @@ const TRAIN = "train";
 
 /** The notebook's choice stands first: what comes nearest to it for the model in use. @param {Field[]} fields @param {string} model @returns {Field[]} */
 function preset(fields, model) {
-  const wanted = /** @type {Record<string, string>} */ ({ source: model === "tiny" ? "shipped" : "published", shipped: SHIPPED, published: PUBLISHED });
+  const source = model === "tiny" ? "shipped" : model === "gpt2" ? "published" : TRAIN;
+  const wanted = /** @type {Record<string, string>} */ ({ source, shipped: SHIPPED, published: PUBLISHED });
   return fields.map((field) => {
     const options = field.name === "source" ? [...(field.options ?? []), { value: TRAIN, label: "one that is trained now, on sample texts" }] : field.options;
     const value = options?.some((option) => option.value === wanted[field.name] && !option.disabled) ? wanted[field.name] : field.value;
