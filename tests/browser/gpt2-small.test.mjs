@@ -94,7 +94,7 @@ for (const [what, weights, limits, prompts] of [["WebGPU", "f16", "", [0, 2]], [
     const size = onDevice(weights);
     note(spent(loaded));
     const parts = [["page", peak.page], ["worker", peak.worker]].map(([name, { objects, buffers }]) => `${name} ${millions(objects)} of objects and ${millions(buffers)} of buffers`);
-    note(`while loading: heap of page and worker ${millions(peak.heap)} (${parts.join(", ")}), of it WebAssembly ${millions(peak.wasm)}; ${samples} samples`);
+    note(`while loading: ${millions(peak.heap)} in page and worker at most: WebAssembly ${millions(peak.wasm)}, ${parts.join(", ")}; ${samples} samples`);
     note(`GPU buffers: ${millions(end.gpu.peak)} at most, ${(end.gpu.peak / size).toFixed(3)} of the weights' ${millions(size)}; ${millions(end.gpu.uncollectedPeak)} with those that wait to be collected; the largest has ${millions(end.gpu.largest)}`);
     assert.equal(loaded.deviceBytes, size);
     assert.ok(loaded.check.length > 0 && loaded.check.every(({ passed }) => passed), JSON.stringify(loaded.check));

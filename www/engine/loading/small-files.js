@@ -132,7 +132,7 @@ export async function readWhole(part, context) {
   const feed = async (/** @type {Uint8Array} */ piece) => {
     length += piece.byteLength;
     if (length > LARGEST) throw new LabError("LAB-BAD-FILE", `${part.name} has more than ${LARGEST} bytes.`, "Check that the files are those of a GPT-2 model.");
-    pieces.push(piece);
+    pieces.push(piece.slice());
     return null;
   };
   const sha256 = "file" in part ? await readLocal(part, context, feed) : (await readPart(part, context, feed)).sha256;
