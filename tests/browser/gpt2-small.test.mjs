@@ -33,14 +33,14 @@ function present() {
 }
 
 /** Loads `folder` into window.model, and says in which phases and how fast. */
-const load = (lab, baseUrl, weights) => lab(async ({ lab, baseUrl, weights }) => {
+const load = (lab, baseUrl, weights, keep = false) => lab(async ({ lab, baseUrl, weights, keep }) => {
   const start = performance.now();
   const phases = {};
   const onProgress = ({ phase }) => (phases[phase] ??= (performance.now() - start) / 1000);
-  window.model = await lab.loadModel({ baseUrl }, { weights, keep: false, onProgress });
+  window.model = await lab.loadModel({ baseUrl }, { weights, keep, onProgress });
   const { check, deviceBytes, parameters, source } = window.model;
   return { seconds: (performance.now() - start) / 1000, phases, check, deviceBytes, parameters, weights: window.model.weights, source };
-}, { baseUrl, weights });
+}, { baseUrl, weights, keep });
 
 /** Runs a prompt on window.model: the stored positions and columns of its logits, the best token at each position, its loss. */
 const run = (lab, n) => lab(async ({ ids, columns, positions }) => {
@@ -105,6 +105,21 @@ for (const [what, weights, limits, prompts] of [["WebGPU", "f16", "", [0, 2]], [
     quiet();
   });
 }
+
+test("kept, it is read again in as little memory", { full: true, timeout: 1_200_000, prelude: MEMORY_PRELUDE }, async (session) => {
+  present();
+  const { lab, made, note } = session;
+  const watch = await MemoryWatch.on(session);
+  await lab(() => {});
+  for (const phase of ["download", "read"]) {
+    const { result: loaded, peak } = await watch.during(load(lab, `${made}gpt2-small-random/`, "f16", true));
+    note(`${spent(loaded)}; kept in ${loaded.source.kept} ${loaded.source.keptReason ?? ""}`);
+    note(`${millions(peak.heap)} in page and worker at most`);
+    assert.ok(phase in loaded.phases, JSON.stringify(loaded.phases));
+    assert.ok(peak.heap < HEAP, `${peak.heap} bytes of heap`);
+    await lab(() => window.model.dispose());
+  }
+});
 
 test("cut into f16 pieces of at most 16 MiB it is the same model", { full: true, device: "cpu", timeout: 1_200_000 }, async ({ lab, made, note }) => {
   present();

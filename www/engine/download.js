@@ -28,7 +28,7 @@ export async function download(url, { bytes = null, signal, onBytes } = {}) {
   const pieces = [];
   let length = 0;
   for await (const piece of remote.pieces()) {
-    if (target === null) pieces.push(piece.slice());
+    if (target === null) pieces.push(piece);
     else target.set(piece, length);
     length += piece.byteLength;
     onBytes?.(piece.byteLength);

@@ -15,14 +15,9 @@ import { distrust, htmlError, lengthError, networkError } from "./failures.js";
  * @property {number} start  where its pieces begin: where they were asked from, or 0
  * @property {number | null} total  the file's length, where it is certain
  * @property {Version} version
- * @property {() => AsyncGenerator<Uint8Array, void, void>} pieces  to be called once; a piece is good until the next one is asked for
+ * @property {() => AsyncGenerator<Uint8Array, void, void>} pieces  to be called once
  * @property {() => void} cancel
  */
-
-/** @typedef {{read(): Promise<{done: boolean, value?: Uint8Array<ArrayBuffer>}>, cancel(): Promise<void>}} Reader */
-
-/** Bytes read at once, at most. */
-const BUFFER = 512 << 10;
 
 /**
  * Opens a file, where it can be from byte `from` on.
@@ -120,7 +115,7 @@ function remote(url, response, start, total, signal) {
  * @param {{start: number, total: number | null, signal?: AbortSignal}} options
  */
 async function* pieces(url, body, { start, total, signal }) {
-  const reader = readerOf(body);
+  const reader = body.getReader();
   const stop = () => void reader.cancel().catch(() => {});
   signal?.addEventListener("abort", stop);
   let at = start;
@@ -146,35 +141,8 @@ async function* pieces(url, body, { start, total, signal }) {
 }
 
 /**
- * Reads into one buffer again and again, where the browser can: what it would make anew for each piece of a large file lies about in memory until
- * it is collected, more than a hundred MB of it.
- *
- * @param {ReadableStream<Uint8Array>} body
- * @returns {Reader}
- */
-function readerOf(body) {
-  let byob;
-  try {
-    byob = body.getReader({ mode: "byob" });
-  } catch {
-    return /** @type {Reader} */ (body.getReader());
-  }
-  const reader = byob;
-  let buffer = new ArrayBuffer(BUFFER);
-  return {
-    async read() {
-      if (buffer.byteLength < BUFFER) buffer = new ArrayBuffer(BUFFER); // whoever had the last piece took it away
-      const step = await reader.read(new Uint8Array(buffer));
-      if (step.value !== undefined) buffer = step.value.buffer;
-      return step;
-    },
-    cancel: () => reader.cancel(),
-  };
-}
-
-/**
  * @param {string} url
- * @param {Reader} reader
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
  * @param {AbortSignal} [signal]
  */
 async function next(url, reader, signal) {
