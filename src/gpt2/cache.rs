@@ -42,7 +42,8 @@ impl KvCache {
         let both = match self.layers.get(layer) {
             Some(Layer::Grown(old_k, old_v)) => (Tensor::cat(vec![old_k.clone(), k], 2), Tensor::cat(vec![old_v.clone(), v], 2)),
             Some(Layer::Room(room)) => {
-                let part = |i: usize| room.clone().narrow(1, 0, self.len).narrow(2, i * d, d).reshape([batch, self.len, n_heads, d_head]).swap_dims(1, 2);
+                let part =
+                    |i: usize| room.clone().narrow(1, 0, self.len).narrow(2, i * d, d).reshape([batch, self.len, n_heads, d_head]).swap_dims(1, 2);
                 (Tensor::cat(vec![part(0), k], 2), Tensor::cat(vec![part(1), v], 2))
             }
             None => (k, v),
@@ -61,7 +62,7 @@ impl KvCache {
     }
 
     /// Where the keys and values of `layer` are, with room for more; `None` where they are kept the other way.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "kernels of our own run on the web only"))]
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "kernels of our own run on the web only"))]
     pub(super) fn room(&mut self, layer: usize, batch: usize, config: &Config, device: &Device) -> Option<Tensor<3>> {
         if layer == self.layers.len() {
             self.layers.push(Layer::Room(Tensor::empty([batch, self.capacity(config), 2 * config.d_model], device)));
@@ -74,5 +75,33 @@ impl KvCache {
 
     pub(super) fn advance(&mut self, positions: usize) {
         self.len += positions;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use pollster::block_on;
+
+    use super::*;
+    use crate::tensors::{read, upload};
+
+    #[test]
+    fn what_our_kernels_wrote_can_be_gone_on_with_the_plain_way() {
+        let config = Config::from_json(br#"{"vocab_size":8,"n_positions":6,"n_embd":4,"n_layer":1,"n_head":2}"#).unwrap();
+        let device = Device::flex();
+        let mut cache = KvCache::with_room(5);
+        let room = cache.room(0, 1, &config, &device).unwrap();
+        assert_eq!(room.dims(), [1, 5, 8]);
+        // Two positions: keys 0 to 3 and 8 to 11, values 4 to 7 and 12 to 15; what lies behind them is not looked at.
+        let filled: Vec<f32> = (0..40).map(|i| if i < 16 { i as f32 } else { f32::NAN }).collect();
+        cache.layers[0] = Layer::Room(upload(filled, [1, 5, 8], &device));
+        cache.advance(2);
+        let new = |first: f32| upload((0..4).map(|i| first + i as f32).collect(), [1, 2, 1, 2], &device);
+        let (k, v) = cache.extend(0, new(100.0), new(200.0));
+        let host = |x| block_on(read(x)).unwrap().data;
+        assert_eq!(host(k), [0.0, 1.0, 8.0, 9.0, 100.0, 101.0, 2.0, 3.0, 10.0, 11.0, 102.0, 103.0]);
+        assert_eq!(host(v), [4.0, 5.0, 12.0, 13.0, 200.0, 201.0, 6.0, 7.0, 14.0, 15.0, 202.0, 203.0]);
+        assert!(cache.room(0, 1, &config, &device).is_none());
     }
 }

@@ -4,9 +4,9 @@
 use burn::tensor::{DType, Device, Int, Tensor, module};
 
 use super::memory::Precision;
+use crate::error::{LabError, Result, code};
 #[cfg(target_arch = "wasm32")]
 use crate::kernels::products::{self, Then, Weight};
-use crate::error::{LabError, Result, code};
 use crate::tensors::{HostTensor, read, upload, upload_indices};
 
 /// Bytes of a block at most; WebGPU guarantees bindings of 128 MiB.

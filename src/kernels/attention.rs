@@ -65,7 +65,12 @@ pub fn attention(q: Tensor<2>, cache: Tensor<3>, pass: Tensor<1, Int>, d_head: u
 
 impl Kernel for Embed {
     fn buffers(&self) -> Vec<(&'static str, &'static str, bool)> {
-        vec![("w", if self.half { "u32" } else { "vec2<f32>" }, false), ("wpe", "vec2<f32>", false), ("pass_of", "i32", false), ("y", "vec2<f32>", true)]
+        vec![
+            ("w", if self.half { "u32" } else { "vec2<f32>" }, false),
+            ("wpe", "vec2<f32>", false),
+            ("pass_of", "i32", false),
+            ("y", "vec2<f32>", true),
+        ]
     }
 
     fn body(&self) -> String {

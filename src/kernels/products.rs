@@ -67,7 +67,10 @@ pub enum Then {
     Add(Tensor<2>),
     /// Queries, keys and values side by side: the queries are the output, the others go to the cache `[batch, capacity, 2 d]`, at the
     /// places that `pass` tells ([`super::attention::pass`]).
-    Qkv { cache: Tensor<3>, pass: Tensor<1, Int> },
+    Qkv {
+        cache: Tensor<3>,
+        pass: Tensor<1, Int>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -254,7 +257,9 @@ impl Kernel for Linear {
             .join("\n");
         let rows_of = each(&|i| format!("  let r{i} = min(first + {i}u, rows - 1u) * {x_row}u;\n  var y{i} = begin;"));
         let store = each(&|i| {
-            format!("  if (first + {i}u < rows) {{\n    put(first + {i}u, c, y{i}.xy);\n    if (c + 1u < WORDS) {{ put(first + {i}u, d, y{i}.zw); }}\n  }}")
+            format!(
+                "  if (first + {i}u < rows) {{\n    put(first + {i}u, c, y{i}.xy);\n    if (c + 1u < WORDS) {{ put(first + {i}u, d, y{i}.zw); }}\n  }}"
+            )
         });
         let around = around(words, bias, ending);
         format!(
