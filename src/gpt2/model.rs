@@ -75,6 +75,7 @@ pub(super) struct LayerNorm {
     pub(super) weight: Tensor<1>,
     pub(super) bias: Tensor<1>,
     /// Weight and bias behind each other, as kernels of our own read them.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "they run on the web only"))]
     pub(super) both: Tensor<1>,
     pub(super) eps: f64,
 }
