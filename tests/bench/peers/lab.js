@@ -1,0 +1,72 @@
+// The lab as its visitors have it: through its public module, in the page. All that a contestant answers to stands here; times are in milliseconds.
+//
+//   open({device})             the library, ready for work; what it is, in words
+//   loadModel(model)           a GPT-2, {folder, onnx} as addresses
+//   firstToken(ids)            the one that is likeliest to follow
+//   logits(ids)                of the last position
+//   prefill(ids)               how long these take, up to the logits in the page's hands
+//   decode(ids, n)             how long each of n further tokens takes, keys and values of what came before being kept
+//   makeSae(kind, sizes)       an SAE with the weights of numbers.js
+//   train(n)                   how long n steps took, on the same rows, and the loss in each where the contestant reads it
+
+import { openLab } from "/sae-lab.js";
+import { RECIPE, saeNumbers } from "./numbers.js";
+
+let lab, model, sae, rows;
+
+/** The notebooks' conventions and SAELens's are the lab's own defaults; a top-k without the decoder's norms in it is what the others train. */
+const EXTRAS = { tied: {}, standard: {}, topk: { k: RECIPE.k, rescaleActsByDecoderNorm: false } };
+
+export const contestant = {
+  async open({ device }) {
+    lab = await openLab({ device });
+    if (lab.info.device !== device) throw new Error(lab.info.reason ?? `opened on ${lab.info.device}`);
+    return "SAE Lab";
+  },
+
+  async loadModel({ folder }) {
+    await model?.dispose();
+    model = await lab.loadModel(folder === "tiny" ? "tiny" : { baseUrl: folder }, { keep: folder === "tiny" });
+    return `${model.weights} weights`;
+  },
+
+  async firstToken(ids) {
+    await model.generate(ids, { maxNewTokens: 1, temperature: 0 });
+  },
+
+  async logits(ids) {
+    return [...(await model.run(ids, { center: false })).logits.data];
+  },
+
+  async prefill(ids) {
+    const start = performance.now();
+    await model.run(ids, { center: false });
+    return performance.now() - start;
+  },
+
+  async decode(ids, n) {
+    const stamps = [];
+    await model.generate(ids, { maxNewTokens: n + 1, temperature: 0, stopAtEos: false, center: false, onToken: () => stamps.push(performance.now()) });
+    return stamps.slice(1).map((t, i) => t - stamps[i]);
+  },
+
+  async makeSae(architecture, sizes) {
+    await sae?.dispose();
+    const { rows: data, encoder, decoder } = saeNumbers(sizes);
+    const { d, features, batch } = sizes;
+    rows = { data, shape: [batch, d] };
+    const weights = {
+      W_enc: { data: encoder, shape: [d, features] }, b_enc: { data: new Float32Array(features), shape: [features] }, b_dec: { data: new Float32Array(d), shape: [d] },
+      ...(architecture === "tied" ? {} : { W_dec: { data: decoder, shape: [features, d] } }),
+    };
+    sae = await lab.createSae({ architecture, weights, ...EXTRAS[architecture] });
+  },
+
+  /** An epoch is a step, so that the lab reads a loss after each, and begins anew with every call. */
+  async train(n) {
+    const { lr, l1 } = RECIPE;
+    const start = performance.now();
+    const { epochs } = await sae.train(rows, { epochs: n, batchSize: rows.shape[0], lr, l1 });
+    return { ms: performance.now() - start, losses: epochs.map(({ total }) => total) };
+  },
+};
