@@ -27,13 +27,13 @@ const randomModel = ({ d, heads, layers, vocab, ctx, seed }) => {
   const text = new TextEncoder().encode(JSON.stringify(header));
   const length = new DataView(new ArrayBuffer(8));
   length.setBigUint64(0, BigInt(text.length), true);
-  const config = { model_type: "gpt2", vocab_size: vocab, n_positions: ctx, n_embd: d, n_layer: layers, n_head: heads, bos_token_id: vocab - 1, eos_token_id: vocab - 1 };
+  const config = { model_type: "gpt2", vocab_size: vocab, n_positions: ctx, n_embd: d, n_layer: layers, n_head: heads, bos_token_id: 256, eos_token_id: 256 };
   const bytes = {};
   const visible = [...Array(256).keys()].filter((b) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174);
   const hidden = [...Array(256).keys()].filter((b) => !visible.includes(b));
   for (const b of visible) bytes[String.fromCharCode(b)] = b;
   hidden.forEach((b, i) => (bytes[String.fromCharCode(256 + i)] = b));
-  const vocabulary = { ...bytes, "<|endoftext|>": vocab - 1 };
+  const vocabulary = { ...bytes, "<|endoftext|>": 256 };
   return [
     new File([JSON.stringify(config)], "config.json"),
     new File([JSON.stringify(vocabulary)], "vocab.json"),
