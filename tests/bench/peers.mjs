@@ -166,7 +166,7 @@ function apart(ours, theirs) {
 async function lossesApart(lab, peer, architecture, { sae }) {
   const losses = async (contestant) => {
     await contestant.sae("makeSae", [architecture, sae]);
-    return (await contestant.sae("train", [2])).losses;
+    return contestant.sae("losses", [2]);
   };
   const [ours, theirs] = [await attempt(() => losses(lab)), await attempt(() => losses(peer))];
   if (ours.says || theirs.says) return "";
@@ -191,7 +191,7 @@ async function turn(contestant, item, size, n) {
   switch (item.kind) {
     case "decode": return median(await contestant.model("decode", [ids(), n]));
     case "prefill": return contestant.model("prefill", [ids()]);
-    case "train": return (await contestant.sae("train", [n])).ms / n;
+    case "train": return (await contestant.sae("train", [n])) / n;
     default: return contestant.startUp();
   }
 }

@@ -85,14 +85,23 @@ serve({
     sae = new Sae(tf, architecture, sizes);
   },
 
+  async losses(n) {
+    return steps(n);
+  },
+
   /** Losses are read after the last step, so that nothing waits for them. */
   async train(n) {
     const start = performance.now();
-    const losses = Array.from({ length: n }, () => sae.step());
-    const stacked = tf.stack(losses);
-    const read = await stacked.data();
-    const ms = performance.now() - start;
-    tf.dispose([losses, stacked]);
-    return { ms, losses: [...read] };
+    await steps(n);
+    return performance.now() - start;
   },
 });
+
+/** The losses of `n` steps. */
+async function steps(n) {
+  const losses = Array.from({ length: n }, () => sae.step());
+  const stacked = tf.stack(losses);
+  const read = await stacked.data();
+  tf.dispose([losses, stacked]);
+  return [...read];
+}
