@@ -22,7 +22,8 @@ pub async fn open(processor: Processor) -> Result<Device> {
 
 #[cfg(target_arch = "wasm32")]
 async fn open_webgpu() -> Result<Device> {
-    Device::wgpu_options().init_async().await.map_err(crate::LabError::device)
+    // A token of GPT-2 small is 63 dispatches: they go to the GPU together.
+    Device::wgpu_options().tasks_max(128).init_async().await.map_err(crate::LabError::device)
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -31,7 +31,7 @@ pub struct Check {
 /// keys and values kept, so that the kernels of both have to be right.
 pub async fn check(model: &Gpt2, prompt: &[u32], pause: &impl Checkpoint) -> Result<Check> {
     let (first, last) = prompt.split_at(prompt.len().saturating_sub(1));
-    let mut cache = KvCache::default();
+    let mut cache = KvCache::with_room(prompt.len());
     let mut computed = Vec::new();
     pause.reached(Progress::WarmUp).await?;
     for ids in [first, last].into_iter().filter(|ids| !ids.is_empty()) {

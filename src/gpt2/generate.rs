@@ -54,13 +54,13 @@ pub async fn generate(
         ));
     }
     let mut rng = Rng::new(settings.seed);
-    let mut cache = settings.use_cache.then(KvCache::default);
+    let mut cache = settings.use_cache.then(|| KvCache::with_room(prompt.len() + total));
     let mut ids = prompt.to_vec();
     let mut logprobs = Vec::with_capacity(total);
     hooks.prompt_len = prompt.len();
     for done in 1..=total {
         let start = cache.as_ref().map_or(0, |c| c.len());
-        let logits = model.forward(&[&ids[start..]], cache.as_mut(), hooks, LogitsWanted::Last)?;
+        let logits = model.forward(&[&ids[start..]], cache.as_mut(), hooks, LogitsWanted::LastRaw)?;
         let Some(logits) = logits else { break };
         let logits = read(logits).await?.data;
         if logits.iter().any(|x| !x.is_finite()) {

@@ -5,6 +5,8 @@ use burn::tensor::{DType, Device, Int, Tensor, module};
 
 use super::memory::Precision;
 use crate::error::{LabError, Result, code};
+#[cfg(target_arch = "wasm32")]
+use crate::kernels::products::{self, Then, Weight};
 use crate::tensors::{HostTensor, read, upload, upload_indices};
 
 /// Bytes of a block at most; WebGPU guarantees bindings of 128 MiB.
@@ -24,9 +26,9 @@ enum Block {
     F32(Tensor<2>),
     /// As f16, on the CPU.
     Half(Tensor<2>),
-    /// `[rows, cols / 2]`: two f16 in each number, on a GPU, which needs no f16 of its own for them.
+    /// On a GPU, with an even number of columns, for kernels of our own.
     #[cfg(target_arch = "wasm32")]
-    Packed(Tensor<2, Int>),
+    Gpu(Weight),
 }
 
 /// How a matrix lies in memory.
@@ -66,6 +68,15 @@ impl Layout {
 impl Matrix {
     pub fn device(&self) -> Device {
         self.device.clone()
+    }
+
+    /// The whole matrix, where kernels of our own can read it.
+    #[cfg(target_arch = "wasm32")]
+    pub fn weight(&self) -> Option<Weight> {
+        match &self.blocks[..] {
+            [Block::Gpu(weight)] => Some(weight.clone()),
+            _ => None,
+        }
     }
 
     /// `x · self + bias`: `[batch, pos, rows]` to `[batch, pos, cols]`.
@@ -143,7 +154,9 @@ impl Block {
         match self {
             Self::F32(t) | Self::Half(t) => t.dims()[0],
             #[cfg(target_arch = "wasm32")]
-            Self::Packed(t) => t.dims()[0],
+            Self::Gpu(Weight::Full(t)) => t.dims()[0],
+            #[cfg(target_arch = "wasm32")]
+            Self::Gpu(Weight::Half(t)) => t.dims()[0],
         }
     }
 
@@ -153,7 +166,7 @@ impl Block {
             Self::F32(weight) => weight.clone(),
             Self::Half(weight) => weight.clone().cast(DType::F32),
             #[cfg(target_arch = "wasm32")]
-            Self::Packed(bits) => return crate::kernels::half_linear(x, bits.clone(), bias.cloned()),
+            Self::Gpu(weight) => return products::linear(x, weight.clone(), bias.cloned(), None, Then::Nothing),
         };
         module::linear(x, weight, bias.cloned())
     }
@@ -163,7 +176,7 @@ impl Block {
             Self::F32(weight) => x.matmul(weight.clone().transpose()),
             Self::Half(weight) => x.matmul(weight.clone().cast(DType::F32).transpose()),
             #[cfg(target_arch = "wasm32")]
-            Self::Packed(bits) => crate::kernels::half_transposed(x, bits.clone()),
+            Self::Gpu(weight) => products::transposed(x, weight.clone()),
         }
     }
 
@@ -172,7 +185,7 @@ impl Block {
             Self::F32(weight) => weight.clone().select(0, ids),
             Self::Half(weight) => weight.clone().select(0, ids).cast(DType::F32),
             #[cfg(target_arch = "wasm32")]
-            Self::Packed(bits) => crate::kernels::half_gather(bits.clone(), ids),
+            Self::Gpu(weight) => products::gather(weight.clone(), ids),
         }
     }
 
@@ -181,7 +194,9 @@ impl Block {
             Self::F32(weight) => weight.clone().narrow(0, start, n),
             Self::Half(weight) => weight.clone().narrow(0, start, n).cast(DType::F32),
             #[cfg(target_arch = "wasm32")]
-            Self::Packed(bits) => {
+            Self::Gpu(Weight::Full(weight)) => weight.clone().narrow(0, start, n),
+            #[cfg(target_arch = "wasm32")]
+            Self::Gpu(Weight::Half(bits)) => {
                 let bits = bits.clone().narrow(0, start, n).into_data_async().await.map_err(|e| LabError::device(format!("{e:?}")))?;
                 let bits = bits.try_into_vec::<i32>().map_err(|e| LabError::device(format!("{e:?}")))?;
                 let halves = |bits: i32| [bits as u16, (bits >> 16) as u16].map(|bits| half::f16::from_bits(bits).to_f32());
@@ -339,9 +354,11 @@ mod block {
                 Store::F32(values) => Block::F32(upload(values, shape, device)),
                 Store::Half(values) => Block::Half(Tensor::from_data(TensorData::new(values, shape), (device, DType::F16))),
                 #[cfg(target_arch = "wasm32")]
-                Store::Gpu { buffer, half: false, .. } => Block::F32(buffer.into_floats(shape)),
+                Store::Gpu { buffer, half: false, .. } if self.cols % 2 == 1 => Block::F32(buffer.into_floats(shape)),
                 #[cfg(target_arch = "wasm32")]
-                Store::Gpu { buffer, .. } => Block::Packed(buffer.into_ints([self.rows, self.cols / 2])),
+                Store::Gpu { buffer, half: false, .. } => Block::Gpu(Weight::Full(buffer.into_floats(shape))),
+                #[cfg(target_arch = "wasm32")]
+                Store::Gpu { buffer, .. } => Block::Gpu(Weight::Half(buffer.into_ints([self.rows, self.cols / 2]))),
             }
         }
     }

@@ -3,6 +3,7 @@
 mod cache;
 mod check;
 mod config;
+mod fused;
 mod gelu;
 mod generate;
 mod hook_point;

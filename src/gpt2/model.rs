@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, activation, module};
 
 use super::cache::KvCache;
 use super::config::Config;
+use super::fused::Pass;
 use super::gelu::gelu;
 use super::hook_point::{HookPoint, Site};
 use super::hooks::{Hooks, View};
@@ -25,6 +26,8 @@ pub enum LogitsWanted {
     None,
     /// Of the last position only.
     Last,
+    /// The same without centring, which no probability notices.
+    LastRaw,
     All,
     /// None, but what they are made of, of all positions: see [`Gpt2::read_logits`].
     Normalized,
@@ -71,12 +74,17 @@ impl Linear {
 pub(super) struct LayerNorm {
     pub(super) weight: Tensor<1>,
     pub(super) bias: Tensor<1>,
-    eps: f64,
+    /// Weight and bias behind each other, as kernels of our own read them.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "they run on the web only"))]
+    pub(super) both: Tensor<1>,
+    pub(super) eps: f64,
 }
 
 impl LayerNorm {
     fn take(parts: &mut Parts, name: &str, eps: f64) -> Result<Self> {
-        Ok(Self { weight: parts.vector(&format!("{name}.weight"))?, bias: parts.vector(&format!("{name}.bias"))?, eps })
+        let (weight, bias) = (parts.vector(&format!("{name}.weight"))?, parts.vector(&format!("{name}.bias"))?);
+        let both = weight.device().memory_persistent_allocations((), |()| Tensor::cat(vec![weight.clone(), bias.clone()], 0));
+        Ok(Self { weight, bias, both, eps })
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
@@ -194,9 +202,12 @@ impl Gpt2 {
         };
         let past = |layer: usize, site: Site| stop.is_some_and(|s| s < HookPoint::new(layer, site));
 
-        let mut x = self.embed(rows, pos, offset);
-        let mask = causal_mask(pos, &self.device());
+        let fused = Pass::begin(&self.config, &self.blocks, rows, cache.as_deref(), &self.device());
+        let embedded = fused.as_ref().and_then(|pass| pass.embed(&self.wte, &self.wpe));
+        let mut x = embedded.unwrap_or_else(|| self.embed(rows, pos, offset));
+        let mut mask = Mask { pos, made: None };
         for (layer, block) in self.blocks.iter().enumerate() {
+            let free = |hooks: &Hooks, sites: &[Site]| !sites.iter().any(|&site| hooks.touches(HookPoint::new(layer, site)));
             if past(layer, Site::ResidPre) {
                 return Ok(None);
             }
@@ -204,26 +215,46 @@ impl Gpt2 {
             if past(layer, Site::Pattern) {
                 return Ok(None);
             }
-            let attn = self.attention(layer, block, x.clone(), mask.as_ref(), &mut cache, hooks, offset)?;
-            let attn = self.residual(HookPoint::new(layer, Site::AttnOut), attn, hooks, offset)?;
-            x = self.residual(HookPoint::new(layer, Site::ResidMid), x + attn, hooks, offset)?;
+            let pass = fused.as_ref().filter(|_| free(hooks, &[Site::Pattern, Site::Z, Site::AttnOut]));
+            x = match pass.and_then(|pass| pass.attend(layer, block, &x, &mut cache, &self.config)) {
+                Some(x) => x,
+                None => {
+                    let attn = self.attention(layer, block, x.clone(), &mut mask, &mut cache, hooks, offset)?;
+                    x + self.residual(HookPoint::new(layer, Site::AttnOut), attn, hooks, offset)?
+                }
+            };
+            x = self.residual(HookPoint::new(layer, Site::ResidMid), x, hooks, offset)?;
             if past(layer, Site::MlpPost) {
                 return Ok(None);
             }
-            let mlp = gelu(block.c_fc.forward(block.ln_2.forward(x.clone())));
-            let mlp = hooks.vectors(HookPoint::new(layer, Site::MlpPost), mlp, offset)?;
-            let mlp = self.residual(HookPoint::new(layer, Site::MlpOut), block.mlp_c_proj.forward(mlp), hooks, offset)?;
-            x = self.residual(HookPoint::new(layer, Site::ResidPost), x + mlp, hooks, offset)?;
+            let pass = fused.as_ref().filter(|_| free(hooks, &[Site::MlpPost, Site::MlpOut]));
+            x = match pass.and_then(|pass| pass.think(block, &x)) {
+                Some(x) => x,
+                None => {
+                    let mlp = gelu(block.c_fc.forward(block.ln_2.forward(x.clone())));
+                    let mlp = hooks.vectors(HookPoint::new(layer, Site::MlpPost), mlp, offset)?;
+                    x + self.residual(HookPoint::new(layer, Site::MlpOut), block.mlp_c_proj.forward(mlp), hooks, offset)?
+                }
+            };
+            x = self.residual(HookPoint::new(layer, Site::ResidPost), x, hooks, offset)?;
         }
         if let Some(cache) = cache {
             cache.advance(pos);
         }
-        let normalized = self.final_norm(x, hooks, offset)?;
+        let last_only = matches!(logits, LogitsWanted::Last | LogitsWanted::LastRaw);
+        if last_only && pos > 1 && !hooks.touches(HookPoint::new(self.config.n_layers, Site::Normalized)) {
+            x = x.narrow(1, pos - 1, 1);
+        }
+        let mut normalized = self.final_norm(x, fused.as_ref(), hooks, offset)?;
+        if last_only {
+            let [_, left, _] = normalized.dims();
+            normalized = normalized.narrow(1, left - 1, 1);
+        }
         Ok(match logits {
             LogitsWanted::None => None,
             LogitsWanted::Normalized => Some(normalized),
-            LogitsWanted::All => Some(self.unembed(normalized, hooks.view)),
-            LogitsWanted::Last => Some(self.unembed(normalized.narrow(1, pos - 1, 1), hooks.view)),
+            LogitsWanted::LastRaw => Some(self.unembed(normalized, View::HuggingFace)),
+            LogitsWanted::All | LogitsWanted::Last => Some(self.unembed(normalized, hooks.view)),
         })
     }
 
@@ -267,7 +298,7 @@ impl Gpt2 {
         layer: usize,
         block: &Block,
         x: Tensor<3>,
-        mask: Option<&Tensor<4>>,
+        mask: &mut Mask,
         cache: &mut Option<&mut KvCache>,
         hooks: &mut Hooks,
         offset: usize,
@@ -285,7 +316,7 @@ impl Gpt2 {
             None => (k, v),
         };
         let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt(); // [batch, n_heads, pos, keys]
-        let scores = match mask {
+        let scores = match mask.get(&self.device()) {
             Some(mask) if offset == 0 => scores + mask.clone(),
             Some(mask) => {
                 let seen = Tensor::zeros([1, 1, pos, offset], &self.device());
@@ -306,8 +337,13 @@ impl Gpt2 {
         Ok(block.attn_c_proj.forward(z))
     }
 
-    fn final_norm(&self, x: Tensor<3>, hooks: &mut Hooks, offset: usize) -> Result<Tensor<3>> {
+    fn final_norm(&self, x: Tensor<3>, fused: Option<&Pass>, hooks: &mut Hooks, offset: usize) -> Result<Tensor<3>> {
         let point = HookPoint::new(self.config.n_layers, Site::Normalized);
+        if let Some(pass) = fused
+            && !hooks.touches(point)
+        {
+            return Ok(pass.normalize(x, &self.ln_f));
+        }
         match hooks.view {
             View::TransformerLens if hooks.touches(point) => {
                 let shown = hooks.vectors(point, self.ln_f.normalize(x), offset)?;
@@ -359,8 +395,17 @@ impl Gpt2 {
 }
 
 /// `[1, 1, pos, pos]`: 0 where a query may look, −1e30 where the key lies in its future (−inf is
-/// not guaranteed to exist in WGSL; either way the attention there is exactly 0).
-fn causal_mask(pos: usize, device: &Device) -> Option<Tensor<4>> {
-    let value = |i: usize| if i % pos > i / pos { -1e30 } else { 0.0 };
-    (pos > 1).then(|| upload((0..pos * pos).map(value).collect(), [1, 1, pos, pos], device))
+/// not guaranteed to exist in WGSL; either way the attention there is exactly 0). Made when it is first needed.
+struct Mask {
+    pos: usize,
+    made: Option<Tensor<4>>,
+}
+
+impl Mask {
+    /// `None` where there is no future.
+    fn get(&mut self, device: &Device) -> Option<&Tensor<4>> {
+        let pos = self.pos;
+        let value = |i: usize| if i % pos > i / pos { -1e30 } else { 0.0 };
+        (pos > 1).then(|| &*self.made.get_or_insert_with(|| upload((0..pos * pos).map(value).collect(), [1, 1, pos, pos], device)))
+    }
 }

@@ -1,10 +1,10 @@
 //! WGSL onto burn's queue.
 
+use std::fmt::Write;
 use std::hash::Hash;
 
-use burn::tensor::DType;
-use burn::tensor::{Shape, Tensor};
-use burn_wgpu::{CubeTensor, Wgpu};
+use burn::tensor::{DType, Int, Shape, Tensor};
+use burn_wgpu::{CubeTensor, Wgpu, into_contiguous};
 use cubecl::ir::{UIntKind, metadata::Info};
 use cubecl::prelude::*;
 use cubecl::server::KernelArguments;
@@ -13,10 +13,23 @@ use cubecl::{CubeKernel, PrecompiledSource};
 /// Threads of a workgroup, in every kernel here.
 pub const THREADS: u32 = 64;
 
+/// Workgroups beyond what one axis takes go to the second.
+pub const GROUPS: u32 = 65535;
+
+/// So many workgroups in all.
+pub fn spread(groups: usize) -> [u32; 2] {
+    let groups = groups as u32;
+    if groups <= GROUPS { [groups, 1] } else { [GROUPS, groups.div_ceil(GROUPS)] }
+}
+
 /// A kernel whose text follows from its parameters: they name the compiled pipeline.
 pub trait Kernel: Clone + PartialEq + Eq + Hash + std::fmt::Debug + Send + Sync + 'static {
-    /// WGSL with an entry point `main` of [`THREADS`] threads. Bindings are numbered from 0: inputs, then the output.
-    fn source(&self) -> String;
+    /// Name and WGSL type of each buffer, in the order in which they are bound, the output last; `true` for those
+    /// that are written.
+    fn buffers(&self) -> Vec<(&'static str, &'static str, bool)>;
+
+    /// What follows the buffers: WGSL with an entry point `main` of [`THREADS`] threads.
+    fn body(&self) -> String;
 }
 
 struct Wgsl<K>(K);
@@ -38,13 +51,29 @@ impl<K: Kernel> CubeKernel for Wgsl<K> {
     }
 
     fn source(&self) -> Option<PrecompiledSource> {
-        Some(PrecompiledSource { source: self.0.source(), entrypoint_name: "main".into(), lang: "wgsl" })
+        let mut source = String::new();
+        for (i, (name, kind, written)) in self.0.buffers().into_iter().enumerate() {
+            let access = if written { "read_write" } else { "read" };
+            writeln!(source, "@group(0) @binding({i}) var<storage, {access}> {name}: array<{kind}>;").ok();
+        }
+        source += &self.0.body();
+        Some(PrecompiledSource { source, entrypoint_name: "main".into(), lang: "wgsl" })
     }
 }
 
-/// Runs a kernel over contiguous inputs and gives its output, `shape` in f32. `groups` workgroups along
-/// the first and the second axis.
+/// A tensor as its buffer, rows behind one another.
+pub fn floats<const D: usize>(x: Tensor<D>) -> CubeTensor {
+    into_contiguous(x.try_into_primitive::<Wgpu>().expect("everything that meets in a kernel lives on one GPU"))
+}
+
+pub fn ints<const D: usize>(x: Tensor<D, Int>) -> CubeTensor {
+    into_contiguous(x.try_into_primitive::<Wgpu>().expect("everything that meets in a kernel lives on one GPU"))
+}
+
+/// Runs a kernel over its inputs, in the order of [`Kernel::buffers`], and gives its output, `shape` in f32.
+/// `groups` workgroups along the first and the second axis.
 pub fn launch(kernel: impl Kernel, inputs: Vec<CubeTensor>, shape: [usize; 2], groups: [u32; 2]) -> Tensor<2> {
+    debug_assert_eq!(inputs.len() + 1, kernel.buffers().len());
     let first = &inputs[0];
     let (client, device) = (first.client.clone(), first.device.clone());
     let output = client.empty(4 * shape.iter().product::<usize>());

@@ -1,9 +1,10 @@
 //! Compute kernels of our own, in WGSL, and buffers that are written piece by piece: what burn has no
-//! operation for. They run on burn's device, in its queue; each has a plain version that it is tested against.
+//! operation for, or needs ten for. They run on burn's device, in its queue; each is tested against the
+//! plain version that runs on the CPU.
 
+pub mod attention;
 mod buffer;
-mod half;
 mod launch;
+pub mod products;
 
 pub use buffer::DeviceBuffer;
-pub use half::{half_gather, half_linear, half_transposed};

@@ -33,14 +33,14 @@ function present() {
 }
 
 /** Loads `folder` into window.model, and says in which phases and how fast. */
-const load = (lab, baseUrl, weights) => lab(async ({ lab, baseUrl, weights }) => {
+const load = (lab, baseUrl, weights, keep = false) => lab(async ({ lab, baseUrl, weights, keep }) => {
   const start = performance.now();
   const phases = {};
   const onProgress = ({ phase }) => (phases[phase] ??= (performance.now() - start) / 1000);
-  window.model = await lab.loadModel({ baseUrl }, { weights, keep: false, onProgress });
+  window.model = await lab.loadModel({ baseUrl }, { weights, keep, onProgress });
   const { check, deviceBytes, parameters, source } = window.model;
   return { seconds: (performance.now() - start) / 1000, phases, check, deviceBytes, parameters, weights: window.model.weights, source };
-}, { baseUrl, weights });
+}, { baseUrl, weights, keep });
 
 /** Runs a prompt on window.model: the stored positions and columns of its logits, the best token at each position, its loss. */
 const run = (lab, n) => lab(async ({ ids, columns, positions }) => {
@@ -90,20 +90,36 @@ for (const [what, weights, limits, prompts] of [["WebGPU", "f16", "", [0, 2]], [
     const info = await lab(({ lab }) => lab.info);
     assert.equal(info.device, "webgpu", info.reason ?? "");
     if (limits) assert.deepEqual([info.limits.maxStorageBufferBindingSize, info.limits.maxBufferSize, info.limits.maxStorageBuffersPerShaderStage], [2 ** 27, 2 ** 28, 8]);
-    const { result: loaded, peak, end } = await watch.during(load(lab, `${made}gpt2-small-random/`, weights));
+    const { result: loaded, peak, samples, end } = await watch.during(load(lab, `${made}gpt2-small-random/`, weights));
     const size = onDevice(weights);
     note(spent(loaded));
-    note(`while loading: heap of page and worker ${millions(peak.heap)}, of it WebAssembly ${millions(peak.wasm)} (${peak.samples} samples)`);
+    const parts = [["page", peak.page], ["worker", peak.worker]].map(([name, { objects, buffers }]) => `${name} ${millions(objects)} of objects and ${millions(buffers)} of buffers`);
+    note(`while loading: ${millions(peak.heap)} in page and worker at most: WebAssembly ${millions(peak.wasm)}, ${parts.join(", ")}; ${samples} samples`);
     note(`GPU buffers: ${millions(end.gpu.peak)} at most, ${(end.gpu.peak / size).toFixed(3)} of the weights' ${millions(size)}; ${millions(end.gpu.uncollectedPeak)} with those that wait to be collected; the largest has ${millions(end.gpu.largest)}`);
     assert.equal(loaded.deviceBytes, size);
     assert.ok(loaded.check.length > 0 && loaded.check.every(({ passed }) => passed), JSON.stringify(loaded.check));
     for (const n of prompts) note(await compare(lab, weights, n));
-    assert.ok(peak.samples > 3, `${peak.samples} samples`);
+    assert.ok(samples > 3, `${samples} samples`);
     assert.ok(peak.heap < HEAP, `${peak.heap} bytes of heap`);
     assert.ok(end.gpu.peak < 1.15 * size, `${end.gpu.peak} bytes of GPU buffers for ${size} of weights`);
     quiet();
   });
 }
+
+test("kept, it is read again in as little memory", { full: true, timeout: 1_200_000, prelude: MEMORY_PRELUDE }, async (session) => {
+  present();
+  const { lab, made, note } = session;
+  const watch = await MemoryWatch.on(session);
+  await lab(() => {});
+  for (const phase of ["download", "read"]) {
+    const { result: loaded, peak } = await watch.during(load(lab, `${made}gpt2-small-random/`, "f16", true));
+    note(`${spent(loaded)}; kept in ${loaded.source.kept} ${loaded.source.keptReason ?? ""}`);
+    note(`${millions(peak.heap)} in page and worker at most`);
+    assert.ok(phase in loaded.phases, JSON.stringify(loaded.phases));
+    assert.ok(peak.heap < HEAP, `${peak.heap} bytes of heap`);
+    await lab(() => window.model.dispose());
+  }
+});
 
 test("cut into f16 pieces of at most 16 MiB it is the same model", { full: true, device: "cpu", timeout: 1_200_000 }, async ({ lab, made, note }) => {
   present();

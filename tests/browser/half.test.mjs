@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "./harness.mjs";
+import { difference } from "./reference.mjs";
 
 /** In the page: the files of a random GPT-2 in f32, from its sizes. */
 const randomModel = ({ d, heads, layers, vocab, ctx, seed }) => {
@@ -60,7 +61,14 @@ const computed = async ({ lab, sizes, randomModel }) => {
     const outputs = [];
     for (const n of size.lengths) outputs.push((await model.run(ids(n), { logits: "all", center: false })).logits.data);
     const { newIds, logprobs } = await model.generate(ids(5), { maxNewTokens: 6, temperature: 0, stopAtEos: false, logprobs: true });
-    all.push({ outputs, newIds, logprobs, weights: model.weights, deviceBytes: model.deviceBytes, check: model.check[0] });
+    const anew = await model.generate(ids(5), { maxNewTokens: 6, temperature: 0, stopAtEos: false, logprobs: true, useCache: false });
+    // Where a hook looks inside, that half of a block takes the plain way.
+    const looked = [];
+    for (const site of ["attn.hook_pattern", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "mlp.hook_post", "hook_mlp_out"]) {
+      looked.push((await model.run(ids(9), { logits: "all", center: false, hooks: [`blocks.0.${site}`] })).logits.data);
+    }
+    const whole = (await model.run(ids(9), { logits: "all", center: false })).logits.data;
+    all.push({ outputs, newIds, logprobs, anew, looked, whole, weights: model.weights, deviceBytes: model.deviceBytes, check: model.check[0] });
     await model.dispose();
   }
   return all;
@@ -70,7 +78,13 @@ const results = {};
 for (const device of /** @type {const} */ (["cpu", "webgpu"])) {
   test(`${device}: f16 weights, over odd sizes`, { device, timeout: 300_000 }, async ({ lab, note, quiet }) => {
     results[device] = await lab(computed, { sizes: SIZES, randomModel: String(randomModel) });
-    for (const { check, weights } of results[device]) assert.ok(check.passed && weights === "f16", JSON.stringify(check));
+    for (const { check, weights, newIds, logprobs, anew, looked, whole } of results[device]) {
+      assert.ok(check.passed && weights === "f16", JSON.stringify(check));
+      assert.deepEqual(anew.newIds, newIds);
+      assert.ok(difference(anew.logprobs, logprobs) < 1e-4, "with the cache and without");
+      const scale = Math.max(...whole.map(Math.abs));
+      for (const [i, logits] of looked.entries()) assert.ok(difference(logits, whole) < 1e-5 * scale, `hook ${i}`);
+    }
     note(`largest error of the check: ${Math.max(...results[device].map(({ check }) => check.error)).toExponential(1)}`);
     quiet();
   });

@@ -46,8 +46,10 @@ export const MEMORY_PRELUDE = `(() => {
     for (const value of Object.values(made.exports)) if (value instanceof WebAssembly.Memory) memories.add(value);
     return made;
   } });
+  globalThis.testWasmBytes = wasm;
+  if (typeof window !== "undefined") return;
   const channel = new BroadcastChannel("test-memory");
-  channel.onmessage = ({ data }) => data === "ask" && channel.postMessage({ gpu, wasm: wasm(), worker: typeof window === "undefined" });
+  channel.onmessage = ({ data }) => data === "ask" && channel.postMessage({ gpu, wasm: wasm() });
 })();`;
 
 /** WebGPU's guaranteed limits, in place of those that the adapter has: what asks for the adapter's gets these, and Chromium holds it to them. */
@@ -87,37 +89,38 @@ export class MemoryWatch {
     return watch;
   }
 
-  /** {gpu, wasm, heap}: GPU buffers as the prelude counts them, WebAssembly of page and worker, both heaps with what their buffers hold. In bytes. */
+  /**
+   * {gpu, wasm, heap, page, worker}: GPU buffers as the prelude counts them, WebAssembly's memory, the JavaScript heap of each, objects and what buffers
+   * hold, and all of that but the GPU's together. In bytes.
+   */
   async now() {
     const counted = await this.#page.evaluate(async () => {
       const channel = new BroadcastChannel("test-memory");
       const answer = new Promise((done, failed) => {
         const late = setTimeout(() => failed(new Error("the worker says nothing of its memory")), 120_000);
-        channel.onmessage = ({ data }) => { if (data.worker) { clearTimeout(late); done(data); } };
+        channel.onmessage = ({ data }) => { clearTimeout(late); done({ ...data, wasm: data.wasm + globalThis.testWasmBytes() }); };
       });
       channel.postMessage("ask");
       return answer.finally(() => channel.close());
     });
     const heaps = await Promise.all([this.#cdp.send("Runtime.getHeapUsage"), this.#ofWorker("Runtime.getHeapUsage")]);
-    const heap = heaps.reduce((sum, { usedSize, backingStorageSize = 0 }) => sum + usedSize + backingStorageSize, 0);
-    return { ...counted, heap, heaps };
+    const [page, worker] = heaps.map(({ usedSize, backingStorageSize = 0 }) => ({ objects: usedSize, buffers: backingStorageSize }));
+    return { ...counted, heap: counted.wasm + page.objects + page.buffers + worker.objects + worker.buffers, page, worker };
   }
 
-  /** The largest {wasm, heap} seen while `work` runs, its result, and what is there at the end. */
+  /** What was there when the heap was largest while `work` ran, its result, and what is there at the end. */
   async during(work) {
-    const peak = { heap: 0, wasm: 0, samples: 0 };
-    let over = false;
+    let [peak, samples, over] = [{ heap: 0 }, 0, false];
     const result = work.finally(() => { over = true; });
     while (!over) {
-      const sample = this.now().then(({ heap, wasm }) => {
-        peak.heap = Math.max(peak.heap, heap);
-        peak.wasm = Math.max(peak.wasm, wasm);
-        peak.samples += 1;
+      const sample = this.now().then((now) => {
+        if (now.heap > peak.heap) peak = now;
+        samples += 1;
       });
       await Promise.race([sample, result]);
       await new Promise((done) => setTimeout(done, 150));
     }
-    return { result: await result, peak, end: await this.now() };
+    return { result: await result, peak, samples, end: await this.now() };
   }
 
   async #ofWorker(method) {

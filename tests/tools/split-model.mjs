@@ -206,9 +206,10 @@ async function putOnList() {
   console.log(`www/models/models.json: ${id} is loaded from ${id}/`);
 }
 
-/** JSON with each file on a line of its own. @param {object} value */
+/** JSON with each file on a line of its own, and the check. @param {object} value */
 function toText(value) {
-  return `${JSON.stringify(value, null, 2).replace(/\{\s+("name": [^{}]+?"sha256": "\w{64}")\s+\}/g, (_, inner) => `{ ${inner.replace(/\s*\n\s*/g, " ")} }`)}\n`;
+  const inline = /\{\s+("name": [^{}]+?"sha256": "\w{64}"|"text": [^{}]+?)\s+\}/g;
+  return `${JSON.stringify(value, null, 2).replace(inline, (_, inner) => `{ ${inner.replace(/\s*\n\s*/g, " ")} }`)}\n`;
 }
 
 /** @param {string} path */

@@ -1,5 +1,6 @@
 // @ts-check
 // The bytes of one file on their way to the engine: hashed, counted, fed.
+import { release } from "./release.js";
 
 /** What was kept of a file is not what it should be. It has been removed; the file has to be read again from its start. */
 export class Spoilt extends Error {
@@ -71,6 +72,7 @@ export class Intake {
       });
       if (step.done) break;
       await this.take(step.value, "read", true);
+      release(step.value);
     }
     if (this.received !== bytes || (!meta.complete && this.hex() !== meta.part?.sha256)) throw new Spoilt(meta.key, null);
   }

@@ -9,6 +9,7 @@ import { distrust, failureOf, hashError, isUnreachable, lengthError, withKept } 
 import { openRemote } from "./fetching.js";
 import { Intake, Spoilt, isRefusal } from "./intake.js";
 import { keyOf } from "./kept.js";
+import { release } from "./release.js";
 import { Speaker, exclusive } from "./sharing.js";
 import { Keeper, find, remove } from "./store.js";
 
@@ -16,7 +17,7 @@ import { Keeper, find, remove } from "./store.js";
  * A file to fetch; `bytes` and `sha256` are what it must have, where that is on record.
  * @typedef {{name: string, url: string, bytes: number | null, sha256: string | null}} Remote
  *
- * Takes the next bytes, and answers the length of the whole file once it can tell (a safetensors file does, in its head).
+ * Takes the next bytes, which are gone once it resolves, and answers the length of the whole file once it can tell (a safetensors file does, in its head).
  * @typedef {(bytes: Uint8Array) => Promise<number | null>} Feed
  *
  * @typedef {{update(bytes: Uint8Array): void, hex(): string, free(): void}} Hash
@@ -162,6 +163,7 @@ async function fetchPart(part, context, feed, kept) {
         await keeper?.append(piece);
         await intake.take(piece, "download", part.sha256 !== null && (total ?? 0) - intake.received < WORTH_KNOWING);
         await keeper?.mark(intake.received, () => intake.hex());
+        release(piece);
         speaker.say({ done: intake.received, total: remote.total ?? intake.total });
       }
     } catch (error) {

@@ -5,6 +5,7 @@ import { isMissing, isUnreachable, memoryError } from "./failures.js";
 import { piecesOf } from "./kept.js";
 import { FILE_NAMES, SMALL, partsOf, toManifest } from "./layout.js";
 import { readPart } from "./read-part.js";
+import { release } from "./release.js";
 
 /** @typedef {import("../models.js").Plan} Plan */
 /** @typedef {import("./layout.js").Part} Part */
@@ -132,7 +133,7 @@ export async function readWhole(part, context) {
   const feed = async (/** @type {Uint8Array} */ piece) => {
     length += piece.byteLength;
     if (length > LARGEST) throw new LabError("LAB-BAD-FILE", `${part.name} has more than ${LARGEST} bytes.`, "Check that the files are those of a GPT-2 model.");
-    pieces.push(piece);
+    pieces.push(piece.slice());
     return null;
   };
   const sha256 = "file" in part ? await readLocal(part, context, feed) : (await readPart(part, context, feed)).sha256;
@@ -171,6 +172,7 @@ export async function readLocal({ file, name, bytes, sha256 }, context, feed) {
       hash?.update(step.value);
       await feed(step.value);
       await context.advance("read", step.value.byteLength);
+      release(step.value);
     }
     if (hash !== null && hash.hex() !== sha256) throw new LabError("LAB-BAD-FILE", `${name} is not the file on record: its SHA-256 differs.`, "Fetch the file again.");
     return sha256;
