@@ -29,8 +29,8 @@ export class Contestant {
 
   /** Calls a method that needs the model. */
   async model(method, args) {
-    await this.#open();
     if (this.#unloadable) throw new Error(this.#unloadable);
+    await this.#open();
     if (!this.#loaded) {
       try {
         await this.#call("loadModel", [this.#options.model], this.#options.limits.open);
@@ -77,6 +77,7 @@ export class Contestant {
 
   /** What its worker has asked of the GPU so far. */
   async counts() {
+    if (!this.#page) throw new Error("it is not open");
     return within(this.#options.limits.turn, this.#page.evaluate(() => new Promise((done) => {
       const channel = new BroadcastChannel("counts");
       channel.onmessage = ({ data }) => {
@@ -120,7 +121,7 @@ export class Contestant {
     try {
       return await within(limit, this.#page.evaluate(({ method, args }) => window.contestant[method](...args), { method, args }));
     } catch (error) {
-      if (error instanceof NoAnswer || this.#page.isClosed()) await this.#forget();
+      if (error instanceof NoAnswer || this.#page?.isClosed() || /crash/i.test(error.message)) await this.#forget();
       throw error instanceof NoAnswer ? error : new Error(first(error));
     }
   }

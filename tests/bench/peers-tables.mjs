@@ -55,10 +55,7 @@ function timesTable(report, device) {
 
 function countsTable(counts) {
   console.log("\n| asked of the GPU | by | dispatches | submits | readbacks | bytes written | bytes copied | bytes read | shaders, WGSL |\n|---|---|---|---|---|---|---|---|---|");
-  const seen = new Set();
-  for (const { side, label, what, says, ...n } of counts) {
-    if (seen.has(`${side} ${what}`)) continue; // the lab, in each of its pairs
-    seen.add(`${side} ${what}`);
+  for (const { label, what, says, ...n } of counts) {
     const cells = says ? [says, ...Array(6).fill("")] : [whole(n.dispatches), whole(n.submits), whole(n.readbacks), bytes(n.bytesWritten), bytes(n.bytesCopied), bytes(n.bytesRead), `${whole(n.shaders)}, ${bytes(n.shaderBytes)}`];
     console.log(`| ${[what, label, ...cells].join(" | ")} |`);
   }

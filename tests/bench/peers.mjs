@@ -220,7 +220,7 @@ async function count(row, lab, peer, item, size) {
   if (item.kind === "start" || row.wrong) return;
   const [few, more] = item.kind === "prefill" ? [0, 1] : [1, 3];
   for (const [side, of, says] of [["lab", lab, row.labSays], [peer.kind, peer, row.peerSays]]) {
-    if (says) continue;
+    if (says || report.counts.some((entry) => entry.side === side && entry.what === item.what)) continue;
     const counted = await attempt(async () => {
       const start = await of.counts();
       if (few > 0) await turn(of, item, size, few);
