@@ -28,7 +28,7 @@ export const contestant = {
 
   async loadModel({ folder }) {
     await model?.dispose();
-    model = await lab.loadModel(folder === "tiny" ? "tiny" : { baseUrl: folder }, { keep: folder === "tiny" });
+    model = await lab.loadModel(folder === "tiny" ? "tiny" : { baseUrl: new URL(folder, location.href) }, { keep: folder === "tiny" });
     return `${model.weights} weights`;
   },
 

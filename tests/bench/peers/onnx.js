@@ -3,7 +3,7 @@
 import { argmax } from "./numbers.js";
 import { serve } from "./serve.js";
 
-const DIST = "/npm/onnxruntime-web/dist/";
+const DIST = new URL("/npm/onnxruntime-web/dist/", import.meta.url).href;
 let ort, gpu, session, shape, prefix;
 
 const names = () => Array.from({ length: shape.layers }, (_, layer) => [`key_${layer}`, `value_${layer}`]).flat();
