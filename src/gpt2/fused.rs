@@ -28,7 +28,7 @@ mod gpu {
     }
 
     /// A half block's matrices, or `None` where they are not for our kernels.
-    fn weights<'a>(parts: [&'a Linear; 2]) -> Option<[(Weight, &'a Tensor<1>); 2]> {
+    fn weights(parts: [&Linear; 2]) -> Option<[(Weight, &Tensor<1>); 2]> {
         let [a, b] = parts;
         Some([(a.weight.weight()?, &a.bias), (b.weight.weight()?, &b.bias)])
     }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use super::launch::{Kernel, THREADS, floats, ints, launch, spread};
+use super::launch::{GROUPS, Kernel, THREADS, TOTAL, floats, ints, launch, spread};
 use super::products::Weight;
 use crate::tensors::upload_indices;
 
@@ -82,7 +82,7 @@ impl Kernel for Embed {
 const HEAD = {HEAD}u;
 @compute @workgroup_size({THREADS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {{
-  let at = (group.x + group.y * 65535u) * {THREADS}u + local.x;
+  let at = (group.x + group.y * {GROUPS}u) * {THREADS}u + local.x;
   let row = at / WORDS;
   if (row >= arrayLength(&pass_of) - HEAD) {{ return; }}
   let position = u32(pass_of[1]) + row % u32(pass_of[0]);
@@ -102,18 +102,9 @@ impl Kernel for Norm {
         let d = self.d;
         let eps = f32::from_bits(self.eps);
         format!(
-            "var<workgroup> sums: array<f32, {THREADS}>;
-fn total(part: f32, i: u32) -> f32 {{
-  workgroupBarrier();
-  sums[i] = part;
-  workgroupBarrier();
-  var sum = 0.0;
-  for (var j = 0u; j < {THREADS}u; j++) {{ sum += sums[j]; }}
-  return sum;
-}}
-@compute @workgroup_size({THREADS})
+            "{TOTAL}@compute @workgroup_size({THREADS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {{
-  let row = group.x + group.y * 65535u;
+  let row = group.x + group.y * {GROUPS}u;
   let first = min(row, arrayLength(&x) / {d}u - 1u) * {d}u;
   var part = 0.0;
   for (var at = local.x; at < {d}u; at += {THREADS}u) {{ part += x[first + at]; }}
@@ -157,7 +148,7 @@ impl Kernel for Attention {
 var<workgroup> query: array<f32, {d_head}>;
 @compute @workgroup_size({THREADS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {{
-  let work = group.x + group.y * 65535u;
+  let work = group.x + group.y * {GROUPS}u;
   let row = work / {heads}u;
   let head = work % {heads}u;
   if (row >= arrayLength(&q) / {d}u) {{ return; }}

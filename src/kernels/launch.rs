@@ -16,6 +16,18 @@ pub const THREADS: u32 = 64;
 /// Workgroups beyond what one axis takes go to the second.
 pub const GROUPS: u32 = 65535;
 
+/// WGSL for `total(part, i)`: the sum of what the [`THREADS`] threads of a workgroup give, for each of them. `i` is the thread's number.
+pub const TOTAL: &str = "var<workgroup> sums: array<f32, 64>;
+fn total(part: f32, i: u32) -> f32 {
+  workgroupBarrier();
+  sums[i] = part;
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var j = 0u; j < 64u; j++) { sum += sums[j]; }
+  return sum;
+}
+";
+
 /// So many workgroups in all.
 pub fn spread(groups: usize) -> [u32; 2] {
     let groups = groups as u32;

@@ -6,7 +6,7 @@
 use burn::tensor::{Int, Tensor};
 use burn_wgpu::CubeTensor;
 
-use super::launch::{GROUPS, Kernel, THREADS, floats, ints, launch, spread};
+use super::launch::{GROUPS, Kernel, THREADS, TOTAL, floats, ints, launch, spread};
 
 /// A matrix on the GPU with an even number of columns.
 #[derive(Clone)]
@@ -294,18 +294,7 @@ impl Kernel for LinearRow {
         let (first, second) = (kind.at("at * WORDS + c"), kind.at("at * WORDS + d"));
         let (functions, prepare, x) = match norm {
             Some(eps) => (
-                format!(
-                    "var<workgroup> sums: array<f32, {THREADS}>;
-fn total(part: f32, i: u32) -> f32 {{
-  workgroupBarrier();
-  sums[i] = part;
-  workgroupBarrier();
-  var sum = 0.0;
-  for (var j = 0u; j < {THREADS}u; j++) {{ sum += sums[j]; }}
-  return sum;
-}}
-"
-                ),
+                TOTAL,
                 format!(
                     "  var part = 0.0;
   for (var at = local.x; at < {k}u; at += {THREADS}u) {{ part += x[at]; }}
@@ -318,7 +307,7 @@ fn total(part: f32, i: u32) -> f32 {{
                 ),
                 format!("((x[at] - mean) * scale * norm[at] + norm[{k}u + at])"),
             ),
-            None => (String::new(), String::new(), "x[at]".into()),
+            None => ("", String::new(), "x[at]".into()),
         };
         format!(
             "{around}var<workgroup> parts: array<vec4<f32>, {THREADS}>;

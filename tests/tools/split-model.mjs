@@ -88,7 +88,10 @@ async function tensorsOf(path) {
   const length = Number((await file.read(Buffer.alloc(8), 0, 8, 0)).buffer.readBigUInt64LE());
   if (length > 2 ** 20) stop(`${path} is no safetensors file.`);
   const { __metadata__, ...header } = JSON.parse((await file.read(Buffer.alloc(length), 0, length, 8)).buffer.toString("utf8"));
+  const { size: there } = await file.stat();
   await file.close();
+  const end = 8 + length + Math.max(...Object.values(header).map(({ data_offsets: [, end] }) => end));
+  if (there < end) stop(`${path} is cut off: it has ${there} of ${end} bytes.`);
   const all = Object.entries(header).map(([key, { dtype, shape, data_offsets: [start, end] }]) => {
     const name = key.replace(/^transformer\./, "");
     return { name, path, dtype, shape, start: 8 + length + start, end: 8 + length + end, half: isMatrix(name) };
