@@ -147,7 +147,9 @@ async function pair(device, lab, peer, size) {
   await peer.close();
 }
 
-const told = (times, says) => says ?? `${median(times).toFixed(1)} ms (${times.length})`;
+function told(times, says) {
+  return says ?? `${median(times).toFixed(1)} ms (${times.length})`;
+}
 
 /** Nothing, or in words why these are not the lab's logits. Where either gives no answer there is nothing to compare, and the turns will say so. */
 async function logitsApart(lab, peer, { vocab }) {
