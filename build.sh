@@ -7,6 +7,7 @@
 #   ./build.sh build       leaves www/ complete: copy it to any folder of any static host
 #   ./build.sh check       formatting, clippy and the JavaScript's types
 #   ./build.sh bench       sizes and times
+#   ./build.sh bench --peers [OPTIONS]   times beside onnxruntime-web, TensorFlow.js and torch (an hour; downloads torch; options: tests/bench/peers.mjs)
 #   ./build.sh model ID --from DIR [--to DIR]      a checkpoint as any static host serves it: f16, pieces of 16 MiB; into www/models/ID
 #   ./build.sh fuzz [TARGET] [SECONDS]             fuzzes what reads files (tests/fuzz)
 #   ./build.sh reference   computes tests/reference/numbers again with Python (downloads torch: gigabytes) and says what changed
@@ -333,6 +334,27 @@ python_packages() {
   "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r tests/reference/requirements.txt
 }
 
+# What the lab is measured beside, and what writes the models for that. Apart from the tests' packages: a test run needs none of it.
+peer_packages() {
+  local folder=$cache/bench-node
+  python_packages
+  "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
+  mkdir -p "$folder"
+  if [[ -f $folder/node_modules/.package-lock.json ]] && cmp -s tests/bench/package-lock.json "$folder/package-lock.json"; then return; fi
+  say "installing npm packages (tests/bench/package.json)"
+  cp tests/bench/package.json tests/bench/package-lock.json "$folder/"
+  npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error --ignore-scripts
+}
+
+bench() { # [--peers …]
+  build
+  browser
+  [[ ${1:-} == --peers ]] || exec node tests/bench/bench.mjs "$@"
+  shift
+  peer_packages
+  exec node tests/bench/peers.mjs "$@"
+}
+
 reference() {
   node_packages
   python_packages
@@ -375,7 +397,7 @@ case $command in
   test) test_all "$@" ;;
   model) basic_tools; exec node tests/tools/split-model.mjs "$@" ;;
   fuzz) fuzz "$@" ;;
-  bench) build; browser; exec node tests/bench/bench.mjs "$@" ;;
+  bench) bench "$@" ;;
   check) check ;;
   reference) reference ;;
   experiments) experiments "$@" ;;

@@ -1,4 +1,4 @@
-// Sizes, counts and times of the built lab, as a table for README.
+// Sizes, counts and times of the built lab, as a table for README. Beside others that run in a browser: peers.mjs.
 //
 //   node tests/bench/bench.mjs [--root www]
 //
@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
+import { countWebGpu } from "./count-webgpu.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({ options: { root: { type: "string", default: join(here, "../../www") } } });
@@ -43,28 +44,6 @@ function sizes() {
   console.log("| size | raw | gzip -9 | brotli 11 |\n|---|---|---|---|");
   console.log(`| WebAssembly module | ${mb(module.length)} | ${mb(gzipSync(module, { level: 9 }).length)} | ${mb(brotliCompressSync(module).length)} |`);
   console.log(`| JavaScript, CSS and HTML, ${own.length} files | ${mb(bytes)} | ${mb(zipped)} | |`);
-}
-
-/** Runs in the worker before its own code: counts what is asked of the GPU, in globalThis.counts. */
-function countWebGpu() {
-  if (!globalThis.GPUQueue) return;
-  const counts = (globalThis.counts = { dispatches: 0, submits: 0, readbacks: 0, shaders: 0, shaderBytes: 0 });
-  const wrap = (type, method, count) => {
-    const original = type.prototype[method];
-    type.prototype[method] = function (...args) {
-      count(...args);
-      return original.apply(this, args);
-    };
-  };
-  wrap(GPUComputePassEncoder, "dispatchWorkgroups", () => counts.dispatches++);
-  wrap(GPUComputePassEncoder, "dispatchWorkgroupsIndirect", () => counts.dispatches++);
-  wrap(GPUQueue, "submit", () => counts.submits++);
-  wrap(GPUBuffer, "mapAsync", () => counts.readbacks++);
-  wrap(GPUDevice, "createShaderModule", ({ code }) => {
-    counts.shaders++;
-    counts.shaderBytes += code.length;
-  });
-  new BroadcastChannel("counts").onmessage = ({ data, target }) => data === "ask" && target.postMessage({ ...counts });
 }
 
 async function measure(device) {

@@ -1,0 +1,107 @@
+"""What `./build.sh bench --peers` measures, by torch on the CPU, for orientation: as JSON, milliseconds in lists.
+
+    python torch_bench.py --from FOLDER --contexts 64,512 --prefills 64,512 --tokens 8 --rounds 5 --sae 768x3072x256
+"""
+import argparse, json, math, time
+import numpy as np
+import torch
+import transformers
+from transformers import GPT2LMHeadModel
+
+L1, LR, K = 5e-4, 1e-3, 32  # RECIPE of peers/numbers.js
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--from", dest="folder", required=True)
+parser.add_argument("--contexts", default="64,512")
+parser.add_argument("--prefills", default="64,512")
+parser.add_argument("--tokens", type=int, default=8)
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--sae", default="768x3072x256")
+args = parser.parse_args()
+transformers.utils.logging.disable_progress_bar()
+numbers = lambda text: [int(n) for n in text.split(",") if n]
+clock = lambda: time.perf_counter() * 1000
+
+
+def draw(n, seed):
+    """peers/numbers.js, hash for hash."""
+    with np.errstate(over="ignore"):
+        x = np.arange(n, dtype=np.uint32) + np.uint32(seed * 0x9E3779B9 & 0xFFFFFFFF)
+        x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
+        x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
+        return x ^ (x >> np.uint32(16))
+
+
+def uniform(n, seed, deviation):
+    return torch.from_numpy(((draw(n, seed).astype(np.float64) / 2**32 - 0.5) * (math.sqrt(12) * deviation)).astype(np.float32))
+
+
+def tokens(n, seed, vocab):
+    return torch.from_numpy((draw(n, seed) % np.uint32(vocab)).astype(np.int64))[None]
+
+
+model = GPT2LMHeadModel.from_pretrained(args.folder).eval()
+vocab = model.config.vocab_size
+
+
+@torch.inference_mode()
+def prefill(n):
+    start = clock()
+    model(tokens(n, n, vocab), logits_to_keep=1)
+    return clock() - start
+
+
+@torch.inference_mode()
+def decode(context):
+    out, times = model(tokens(context, context, vocab), use_cache=True, logits_to_keep=1), []
+    for _ in range(args.tokens):
+        start = clock()
+        out = model(out.logits[:, -1].argmax(-1, keepdim=True), past_key_values=out.past_key_values, use_cache=True)
+        times.append(clock() - start)
+    return times
+
+
+def sae(architecture, d, features, batch):
+    x = uniform(batch * d, 1, 1).view(batch, d)
+    encoder = uniform(d * features, 2, d**-0.5).view(d, features)
+    decoder = encoder.T.clone()
+    b_enc, b_dec = torch.zeros(features), torch.zeros(d)
+    parameters = [encoder, b_enc, b_dec] + ([] if architecture == "tied" else [decoder])
+    for parameter in parameters:
+        parameter.requires_grad_()
+    adam = torch.optim.Adam(parameters, lr=LR)
+
+    def loss():
+        if architecture == "tied":
+            f = torch.relu(x @ encoder + b_enc)
+            return (f @ encoder.T + b_dec - x).square().mean() + L1 * f.mean()
+        pre = (x - b_dec) @ encoder + b_enc
+        if architecture == "topk":
+            top = torch.relu(pre).topk(K, dim=-1)
+            f = torch.zeros_like(pre).scatter(-1, top.indices, top.values)
+            return (f @ decoder + b_dec - x).square().sum(-1).mean()
+        f = torch.relu(pre)
+        return (f @ decoder + b_dec - x).square().sum(-1).mean() + L1 * (f * decoder.norm(dim=-1)).sum(-1).mean()
+
+    def step():
+        start = clock()
+        adam.zero_grad()
+        value = loss()
+        value.backward()
+        adam.step()
+        return clock() - start, value.item()
+
+    times, losses = zip(*(step() for _ in range(3 + args.rounds)))
+    return {"ms": times[3:], "losses": losses[:3]}
+
+
+with torch.inference_mode():
+    logits = model(tokens(16, 16, vocab)).logits[0, -1].tolist()
+prefill(16)
+result = {
+    "torch": torch.__version__, "transformers": transformers.__version__, "threads": torch.get_num_threads(), "logits": logits,
+    "decode": {context: [t for _ in range(2) for t in decode(context)] for context in numbers(args.contexts)},
+    "prefill": {n: [prefill(n) for _ in range(args.rounds)] for n in numbers(args.prefills)},
+    "sae": {kind: sae(kind, *(int(n) for n in args.sae.split("x"))) for kind in ["tied", "standard", "topk"]},
+}
+print(json.dumps(result))
