@@ -7,7 +7,7 @@
 #   ./build.sh build       leaves www/ complete: copy it to any folder of any static host
 #   ./build.sh check       formatting, clippy and the JavaScript's types
 #   ./build.sh bench       sizes and times
-#   ./build.sh bench --peers [OPTIONS]   times beside onnxruntime-web, TensorFlow.js and torch (an hour; downloads torch; options: tests/bench/peers.mjs)
+#   ./build.sh bench --peers [OPTIONS]   times beside onnxruntime-web, TensorFlow.js and torch (long; downloads torch; options: tests/bench/peers.mjs)
 #   ./build.sh model ID --from DIR [--to DIR]      a checkpoint as any static host serves it: f16, pieces of 16 MiB; into www/models/ID
 #   ./build.sh fuzz [TARGET] [SECONDS]             fuzzes what reads files (tests/fuzz)
 #   ./build.sh reference   computes tests/reference/numbers again with Python (downloads torch: gigabytes) and says what changed
