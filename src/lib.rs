@@ -27,7 +27,8 @@ pub mod tokenizer;
 pub mod toy;
 
 #[cfg(target_arch = "wasm32")]
-mod kernels;
+#[doc(hidden)] // public for tests/kernels
+pub mod kernels;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
