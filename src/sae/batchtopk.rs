@@ -16,9 +16,9 @@ use super::affine::Affine;
 use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
 use super::config::{Config, Kind};
 use super::named::Named;
-use super::select::{Per, largest_positive};
 use super::topk::Ranked;
 use crate::error::Result;
+use crate::kernels::select::{Per, largest_positive};
 
 /// How many latents a batch keeps, and the running threshold that replaces the batch.
 #[derive(Clone)]

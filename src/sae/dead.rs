@@ -21,7 +21,7 @@ use burn::tensor::Tensor;
 
 use super::affine::Affine;
 use super::architecture::Batch;
-use super::select::{Per, largest};
+use crate::kernels::select::{Per, largest};
 
 /// A term of the loss that only dead latents feel.
 pub struct Revived {

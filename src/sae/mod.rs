@@ -23,7 +23,6 @@ mod jumprelu;
 mod matryoshka;
 mod named;
 mod relu;
-mod select;
 mod standard;
 mod tied;
 mod topk;

@@ -17,8 +17,8 @@ use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
 use super::config::{Config, Kind, Unit};
 use super::dead;
 use super::named::Named;
-use super::select::{Per, largest_positive};
 use crate::error::Result;
+use crate::kernels::select::{Per, largest_positive};
 
 /// What the top-k family shares.
 #[derive(Clone)]
