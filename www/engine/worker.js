@@ -8,6 +8,7 @@ import { Watch } from "./checkpoint.js";
 import { chooseDevice } from "./device.js";
 import { LabError, describe, toPlain } from "./errors.js";
 import { isLossNear, watchGpu } from "./gpu-loss.js";
+import { joinSubmits } from "./one-submit.js";
 import { METHODS } from "./protocol.js";
 import { estimate } from "./loading/estimate.js";
 import { PIECE } from "./loading/kept.js";
@@ -63,6 +64,7 @@ scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js
   }
 });
 
+joinSubmits();
 void watchGpu().then(loseGpu);
 
 // A trap inside a task of the engine rejects no promise of ours: it arrives here, and the call it belonged
