@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
-import { countWebGpu } from "./count-webgpu.mjs";
+import { COUNT_WEBGPU } from "./count-webgpu.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({ options: { root: { type: "string", default: join(here, "../../www") } } });
@@ -24,7 +24,7 @@ const browser = await launch({ adapter: true });
 console.log(`\nChromium ${browser.version()}, ${cpus().length} × ${cpus()[0]?.model}`);
 try {
   // The counter must be there before the engine's worker starts.
-  site.prelude = `(${countWebGpu})();`;
+  site.prelude = COUNT_WEBGPU;
   const rows = [];
   for (const device of ["webgpu", "cpu"]) rows.push(await measure(device));
   table(rows);

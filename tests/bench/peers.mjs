@@ -23,7 +23,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CACHE, adapterOf, launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
-import { countWebGpu } from "./count-webgpu.mjs";
+import { COUNT_WEBGPU } from "./count-webgpu.mjs";
 import { Contestant, NoAnswer } from "./contestant.mjs";
 import { median, printTables } from "./peers-tables.mjs";
 import { tokens } from "./peers/numbers.js";
@@ -48,7 +48,7 @@ const rounds = Number(flags.rounds), limit = Number(flags.limit), openLimit = Nu
 const report = { models: {}, rows: [], counts: [], torch: null };
 
 const site = await startServer({ root: flags.root, base: "/", mounts: { "/peers/": join(here, "peers"), "/npm/": flags.packages, "/made/": flags.made } });
-site.prelude = `(${countWebGpu})();`;
+site.prelude = COUNT_WEBGPU;
 let browser = await launch({ adapter: true });
 try {
   const adapter = await adapterOf(browser, site.url);
