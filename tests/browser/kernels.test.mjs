@@ -126,6 +126,35 @@ test("a matrix, with sizes that the kernels take and that they don't", SHARED, a
   await hold(session, seeded("matrix", sizes));
 });
 
+test("compute: products of every form, what comes after them and where it goes", SHARED, async (session) => {
+  const outs = [[1, 0, 0], [2, 0, 0], [1, 2, 0], [1, 0, 2], [1, 1, 1]];
+  const sizes = grid({ source: ["plain", "transposed", "outer"], m: [1, 2, ...SIZES.slice(1), 66], n: [1, 4, ...SIZES.slice(1)], k: SIZES }).map((one, i) => ({
+    ...one, outs: turn(i, outs), depth: turn(i, [0, 1, 2, 3]), inputs: turn(i, [0, 1, 2]), pairs: i % 7 === 0 ? 2 : 1, turned: turn(i >> 1, [[false, false], [true, false], [false, true], [true, true]]), whole: i % 4 === 0,
+  }));
+  await hold(session, seeded("compute", sizes));
+});
+
+test("compute: a vocabulary of 50257, rows and columns", SHARED, async (session) => {
+  const common = { outs: [1, 1, 0], depth: 1, whole: true };
+  const products = grid({ source: ["plain", "transposed", "outer"], m: [1, 3] }).flatMap((one) => [{ ...one, ...common, n: VOCABULARY, k: 5 }, { ...one, ...common, n: 5, k: VOCABULARY }]);
+  const sums = [{ source: "columns", m: 1, n: 3, k: VOCABULARY }, { source: "columns", m: 1, n: VOCABULARY, k: 3 }, { source: "rows", m: 3, n: 1, k: VOCABULARY }, { source: "rows", m: VOCABULARY, n: 1, k: 3 }, { source: "rows", m: 65537, n: 1, k: 1 }];
+  await hold(session, seeded("compute", [...products, ...sums.map((one) => ({ ...common, ...one })), { ...common, source: "each", m: 3, n: VOCABULARY, k: 1 }, { ...common, source: "each", m: 65600, n: 65, k: 1 }]));
+});
+
+test("compute: sums of rows and of columns, and what needs none", SHARED, async (session) => {
+  const outs = [[1, 0, 0], [2, 0, 0], [1, 1, 0], [1, 0, 1]];
+  const rest = (one, i) => ({ ...one, outs: turn(i, outs), depth: turn(i, [0, 1, 2, 3]), inputs: turn(i, [1, 2, 3]), whole: i % 4 === 0 });
+  const columns = grid({ source: ["columns"], m: [1], n: [...SIZES, 4, 768], k: [...SIZES, 257], pairs: [1, 2, 3] });
+  const rows = grid({ source: ["rows"], m: [...SIZES, 257], n: [1], k: [...SIZES, 4, 768], pairs: [1, 2, 3] });
+  const each = grid({ source: ["each"], m: [...SIZES, 257], n: [...SIZES, 4, 768], k: [1] });
+  await hold(session, seeded("compute", [...columns, ...rows, ...each].map(rest)));
+});
+
+test("compute: more tensors than a kernel may bind", SHARED, async (session) => {
+  const sizes = grid({ source: ["plain", "columns", "rows", "each"], inputs: [5, 6, 7, 12] }).map((one) => ({ ...one, m: one.source === "columns" ? 1 : 20, n: one.source === "rows" ? 1 : 20, k: 9, outs: [1, 1, 0], depth: 0, whole: true }));
+  await hold(session, seeded("compute", sizes));
+});
+
 test("200 random draws of sizes", SHARED, async (session) => {
   const draws = randomCases(200, mulberry(6));
   await hold(session, draws);

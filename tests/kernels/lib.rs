@@ -3,6 +3,7 @@
 
 mod attention;
 mod buffer;
+mod compute;
 mod held;
 mod inputs;
 mod matrix;
@@ -41,6 +42,7 @@ pub async fn run(family: String, sizes: JsValue) -> Result<JsValue, JsValue> {
         "embed" => attention::embed(device, of(sizes)?).await,
         "layer_norm" => attention::layer_norm(device, of(sizes)?).await,
         "attention" => attention::attention(device, of(sizes)?).await,
+        "compute" => compute::compute_case(device, of(sizes)?).await,
         "buffer" => buffer::append(device, of(sizes)?).await,
         "matrix" => matrix::matrix(device, of(sizes)?).await,
         _ => return Err(format!("there is no family {family}").into()),
