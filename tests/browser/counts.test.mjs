@@ -11,12 +11,12 @@ const NOTHING_KEPT = `const start = globalThis.setTimeout;
 // The counter in the engine's worker alone: the page's own would answer too.
 const OPTIONS = { prelude: `if (typeof window === "undefined") { ${COUNT_WEBGPU} } else { ${NOTHING_KEPT} }`, timeout: 300_000 };
 
-const TOKEN = { dispatches: 70, submits: 2, readbacks: 1 };
+const TOKEN = { dispatches: 70, submits: 1, readbacks: 1 };
 /** Bytes moved for a token, of the weights as they are stored and the keys and values so far. */
 const BYTES = 1.15;
 
 /** At most so many dispatches for a training step. */
-const STEP = { tied: 67, untied: 78, standard: 94, topk: 299, batchtopk: 339, jumprelu: 112, gated: 145, matryoshka_batchtopk: 377 };
+const STEP = { tied: 15, untied: 15, standard: 15, jumprelu: 15, gated: 24, topk: 232, batchtopk: 265, matryoshka_batchtopk: 291 };
 
 /** On the page: `ask("ask")` for the counts so far, `ask("marks")` for those at each readback. */
 async function listen({ lab }) {
