@@ -26,7 +26,7 @@ pub enum Per {
 
 /// 2^−102, 2·10⁻³¹: what is smaller in size counts as zero. Its last mantissa bit is worth 2^−125; a GPU may
 /// take numbers below 2^−126 for zeros.
-const TINY: f64 = 1.0 / (1u128 << 102) as f64;
+pub(super) const TINY: f64 = 1.0 / (1u128 << 102) as f64;
 /// Powers of two whose sums are all the steps from the smallest exponent, −102, to the largest, 127.
 const EXPONENTS: [i32; 8] = [115, 57, 29, 14, 7, 4, 2, 1];
 const MANTISSA_BITS: i32 = 23;
