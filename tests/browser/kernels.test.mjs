@@ -157,6 +157,14 @@ test("compute: more tensors than a kernel may bind", SHARED, async (session) => 
   await hold(session, seeded("compute", sizes));
 });
 
+test("the k largest of rows and of matrices, ties and zeros among them", SHARED, async (session) => {
+  const values = ["normal", "rectified", "negative", "tied", "constant", "zeros", "scales", "near"];
+  const small = grid({ rows: [1, 3, 65], n: [...SIZES, 257], matrix: [false, true], kth: [false, true] })
+    .flatMap((one, i) => [1, 2, 32, one.n, 300].map((k, j) => ({ ...one, k, values: turn(i + 3 * j, values), among: one.kth ? 7 : turn(i + j, [7, 3, 0]) })));
+  const large = grid({ rows: [1, 3], n: [VOCABULARY], matrix: [false, true], kth: [false, true], k: [1, 1000, VOCABULARY] }).map((one, i) => ({ ...one, values: turn(i, values), among: 7 }));
+  await hold(session, seeded("select", [...small, ...large]));
+});
+
 test("200 random draws of sizes", SHARED, async (session) => {
   const draws = randomCases(200, mulberry(6));
   await hold(session, draws);

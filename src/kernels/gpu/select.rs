@@ -13,7 +13,7 @@ use crate::kernels::select::{Per, TINY};
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Wanted {
-    /// The k-th largest value, of those above [`TINY`].
+    /// The k-th largest value, of those from [`TINY`] on.
     Kth,
     /// 1 for the k largest, else 0.
     Mask,
@@ -65,6 +65,7 @@ pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>
 
 fn select(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>, wanted: Wanted, shape: [usize; 2]) -> Option<Tensor<2>> {
     let [rows, n] = values.dims();
+    let k = if wanted == Wanted::Kth { k.max(1) } else { k };
     if rows * n == 0 || k == 0 {
         return None;
     }
@@ -149,8 +150,8 @@ fn key(bits: u32) -> u32 {{
     }
 }
 
-/// WGSL that finds where the `want` largest end in `per · SEEKERS` counts: `count(i)`, from `base` on. It leaves the known bits and how many are still
-/// wanted of those that have them in `state`. Where there are not so many, the bits are 0.
+/// WGSL that finds where the largest end in `per · SEEKERS` counts: `count` of `AT`. `state` has the bits that are known and how many are still wanted of
+/// those that have them, before and after. Where there are not so many, all are wanted; where there are none, the bits are 0.
 fn seek(per: u32, bits: u32, count: &str) -> String {
     format!(
         "  if (local < {SEEKERS}u) {{
@@ -161,8 +162,12 @@ fn seek(per: u32, bits: u32, count: &str) -> String {
   workgroupBarrier();
   if (local < {SEEKERS}u) {{
     var above = 0u;
-    for (var i = local + 1u; i < {SEEKERS}u; i++) {{ above += sums[i]; }}
-    let want = state[1];
+    var all = 0u;
+    for (var i = 0u; i < {SEEKERS}u; i++) {{
+      all += sums[i];
+      above += select(0u, sums[i], i > local);
+    }}
+    let want = min(state[1], all);
     if (above < want && above + sums[local] >= want) {{
       for (var i = 0u; i < {per}u; i++) {{
         let at = {per}u * local + {per}u - 1u - i;
