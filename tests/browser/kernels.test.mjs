@@ -129,7 +129,9 @@ test("a matrix, with sizes that the kernels take and that they don't", SHARED, a
 test("compute: products of every form, what comes after them and where it goes", SHARED, async (session) => {
   const outs = [[1, 0, 0], [2, 0, 0], [1, 2, 0], [1, 0, 2], [1, 1, 1]];
   const sizes = grid({ source: ["plain", "transposed", "outer"], m: [1, 2, ...SIZES.slice(1), 66], n: [1, 4, ...SIZES.slice(1)], k: SIZES }).map((one, i) => ({
-    ...one, outs: turn(i, outs), depth: turn(i, [0, 1, 2, 3]), inputs: turn(i, [0, 1, 2]), pairs: i % 7 === 0 ? 2 : 1, turned: turn(i >> 1, [[false, false], [true, false], [false, true], [true, true]]), whole: i % 4 === 0,
+    ...one, outs: turn(i, outs), depth: turn(i, [0, 1, 2, 3]), inputs: turn(i, [0, 1, 2]), whole: i % 4 === 0,
+    // Nothing that is copied first, where two dispatches follow: the guard of an output would be where a copy was.
+    ...(i % 7 === 0 ? { pairs: 2 } : { turned: turn(i >> 1, [[false, false], [true, false], [false, true], [true, true]]) }),
   }));
   await hold(session, seeded("compute", sizes));
 });
@@ -153,6 +155,14 @@ test("compute: sums of rows and of columns, and what needs none", SHARED, async 
 test("compute: more tensors than a kernel may bind", SHARED, async (session) => {
   const sizes = grid({ source: ["plain", "columns", "rows", "each"], inputs: [5, 6, 7, 12] }).map((one) => ({ ...one, m: one.source === "columns" ? 1 : 20, n: one.source === "rows" ? 1 : 20, k: 9, outs: [1, 1, 0], depth: 0, whole: true }));
   await hold(session, seeded("compute", sizes));
+});
+
+test("the k largest of rows and of matrices, ties and zeros among them", SHARED, async (session) => {
+  const values = ["normal", "rectified", "negative", "tied", "constant", "zeros", "scales", "near"];
+  const small = grid({ rows: [1, 3, 65], n: [...SIZES, 257], matrix: [false, true], kth: [false, true] })
+    .flatMap((one, i) => [1, 2, 32, one.n, 300].map((k, j) => ({ ...one, k, values: turn(i + 3 * j, values), among: one.kth ? 7 : turn(i + j, [7, 3, 0]) })));
+  const large = grid({ rows: [1, 3], n: [VOCABULARY], matrix: [false, true], kth: [false, true], k: [1, 1000, VOCABULARY] }).map((one, i) => ({ ...one, values: turn(i, values), among: 7 }));
+  await hold(session, seeded("select", [...small, ...large]));
 });
 
 test("200 random draws of sizes", SHARED, async (session) => {
