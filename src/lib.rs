@@ -18,7 +18,7 @@ pub mod device;
 pub mod error;
 pub mod files;
 pub mod gpt2;
-#[doc(hidden)] // public for tests/kernels
+#[doc(hidden)] // public for tests
 pub mod kernels;
 pub mod plot;
 pub mod progress;
