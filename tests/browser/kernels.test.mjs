@@ -175,6 +175,7 @@ test("a fault of any kind is seen", { timeout: 300_000 }, async (session) => {
   // What is broken in the WGSL, and a case whose shader has it. Each has a size of its own: shaders are kept.
   const linear = { bias: true, norm: false, whole: false, half: true, ending: "nothing" };
   const attention = { batch: 2, pos: 3, offset: 62, spare: 1, heads: 2, sharp: 0 };
+  const computed = { outs: [1, 0, 0], depth: 0, inputs: 2, whole: true };
   const faults = [
     ["one too many is written", "if (at >= arrayLength(&ids) * WORDS) { return; }", "", "gather", { rows: 9, n: 38, ids: 5, half: true }],
     ["one too many is written", "if (row >= arrayLength(&pass_of) - HEAD) { return; }", "", "embed", { batch: 1, pos: 5, offset: 0, vocabulary: 9, d: 38, half: false }],
@@ -190,6 +191,14 @@ test("a fault of any kind is seen", { timeout: 300_000 }, async (session) => {
     ["a scale is a little off", "* 2e-1;", "* 2.001e-1;", "attention", { ...attention, d_head: 25 }],
     ["a constant is a little off", "0.07135481282553487", "0.0713", "linear", { ...linear, rows: 3, k: 24, n: 8, ending: "gelu" }],
     ["epsilon is missing", "+ 1e-5", "", "layer_norm", { rows: 3, d: 31 }],
+    ["one too many is written", "if (at >= size[0].x * n) { return; }", "", "compute", { ...computed, source: "each", m: 3, n: 5, k: 1 }],
+    ["one too many is written", "r < m && c < n", "c < n", "compute", { ...computed, source: "plain", m: 3, n: 5, k: 7 }],
+    ["one too few is written", "r < m && c < n", "r < m && c + 1u < n", "compute", { ...computed, source: "transposed", m: 3, n: 5, k: 7 }],
+    ["one too few is written", "local == 0u && wanted < size[0].x", "local == 0u && wanted + 1u < size[0].x", "compute", { ...computed, source: "rows", m: 3, n: 1, k: 70 }],
+    ["a term of a sum is missing", "t < size[0][2]; t++", "t + 1u < size[0][2]; t++", "compute", { ...computed, source: "outer", m: 3, n: 8, k: 301 }],
+    ["a term of a sum is missing", "t < size[0][2]; t += ", "t + 1u < size[0][2]; t += ", "compute", { ...computed, source: "plain", m: 1, n: 5, k: 301 }],
+    ["a term of a sum is missing", "row < size[0].x; row += ", "row + 1u < size[0].x; row += ", "compute", { ...computed, source: "columns", m: 1, n: 5, k: VOCABULARY }],
+    ["a term of a sum is missing", "col < size[0].z; col += ", "col + 1u < size[0].z; col += ", "compute", { ...computed, source: "rows", m: 2, n: 1, k: VOCABULARY, inputs: 1 }],
     ["the wrong half of a word", "unpack2x16float(w[", "unpack2x16float(1u + w[", "gather", { rows: 9, n: 42, ids: 5, half: true }],
   ];
   for (const [what, pattern, replacement, family, sizes] of faults) {
