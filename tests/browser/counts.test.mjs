@@ -16,7 +16,7 @@ const TOKEN = { dispatches: 70, submits: 1, readbacks: 1 };
 const BYTES = 1.15;
 
 /** At most so many dispatches for a training step. */
-const STEP = { tied: 15, untied: 15, standard: 15, jumprelu: 15, gated: 24, topk: 232, batchtopk: 265, matryoshka_batchtopk: 291 };
+const STEP = { tied: 15, untied: 15, standard: 15, topk: 15, jumprelu: 15, batchtopk: 20, gated: 24, matryoshka_batchtopk: 46 };
 
 /** On the page: `ask("ask")` for the counts so far, `ask("marks")` for those at each readback. */
 async function listen({ lab }) {

@@ -242,15 +242,18 @@ fn product(form: Form, operands: &[(Vec<f32>, Vec<f32>)], [m, n, k]: [usize; 3],
     Near { is, off: if exact { 0.0 } else { sum_error(operands.len() * k + 1) * all } }
 }
 
+/// A sum, which is exact in whatever order where all terms are sixteenths and small.
 fn total(terms: impl Iterator<Item = Near>) -> Near {
-    let (mut is, mut all, mut off, mut count) = (0.0, 0.0, 0.0, 0);
+    let (mut is, mut all, mut off, mut count, mut sixteenths) = (0.0, 0.0, 0.0, 0, true);
     for term in terms {
+        sixteenths &= term.off == 0.0 && (16.0 * term.is).fract() == 0.0;
         is += term.is;
         all += term.is.abs() + term.off;
         off += term.off;
         count += 1;
     }
-    Near { is, off: off + sum_error(count + 1) * all }
+    let exact = sixteenths && 16.0 * all * U < 1.0;
+    Near { is, off: if exact { 0.0 } else { off + sum_error(count + 1) * all } }
 }
 
 /// Below it f32 may be 0.
