@@ -36,7 +36,7 @@ impl Source {
         Self::Product { form, pairs: vec![(a.clone(), b.clone())], only: None }
     }
 
-    /// A product of which nothing is wanted where `only`, of the result's shape, is 0: every output multiplies the sum by 0 there.
+    /// A product that is not wanted where `only`, of the result's shape, is 0: every output multiplies the sum by 0 there.
     pub fn product_where(form: Form, a: &Tensor<2>, b: &Tensor<2>, only: &Tensor<2>) -> Self {
         Self::Product { form, pairs: vec![(a.clone(), b.clone())], only: Some(only.clone()) }
     }

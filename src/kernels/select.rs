@@ -31,8 +31,8 @@ pub const TINY: f64 = 1.0 / (1u128 << 102) as f64;
 const EXPONENTS: [i32; 8] = [115, 57, 29, 14, 7, 4, 2, 1];
 const MANTISSA_BITS: i32 = 23;
 
-/// The `k`-th largest value where it is at least [`TINY`], else [`TINY`]: what a value has to reach to be one of the `k` largest
-/// **and above zero**. Values tied with the k-th reach it too; negative ones never do.
+/// The smallest value that is one of the `k` largest **and above zero**: what others have to reach to be so too. Values tied with
+/// the k-th are, values below [`TINY`] count as zeros; where nothing is above zero it is [`TINY`].
 ///
 /// # Shapes
 /// values `[rows, n]` → `[rows, 1]` or `[1, 1]`
@@ -47,7 +47,8 @@ pub fn kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
 pub fn plain_kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
     let [rows, _] = values.dims();
     let k = Tensor::full([if per == Per::Row { rows } else { 1 }, 1], k as f64, &values.device());
-    kth(values, &k, per)
+    let positive = total(values.clone().greater_equal_elem(TINY).float(), per);
+    kth(values, &k.min_pair(positive).clamp_min(1.0), per)
 }
 
 /// 1 where a value is one of the `k` largest **and above zero**, else 0.

@@ -20,6 +20,7 @@ mod gated;
 mod inference;
 pub mod init;
 mod jumprelu;
+mod learn;
 mod matryoshka;
 mod named;
 mod relu;
@@ -33,6 +34,7 @@ pub use architecture::{Architecture, Batch, Parameter, Saved, Step};
 pub use config::{Config, Extras, JumpPenalty, Kind, Metadata, Normalization, Unit};
 pub use inference::{Inference, normalize};
 pub use init::Init;
+pub use learn::{Gradient, Learnt, Tally};
 pub use named::Named;
 pub use train::{Entry, Recipe, TrainSettings, train};
 
