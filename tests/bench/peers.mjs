@@ -27,7 +27,7 @@ import { CACHE, adapterOf, launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
 import { COUNT_WEBGPU } from "./count-webgpu.mjs";
 import { Contestant, NoAnswer } from "./contestant.mjs";
-import { check, collectLayer, plan, turn } from "./peers-plan.mjs";
+import { check, collectLayer, counted, plan, turn } from "./peers-plan.mjs";
 import { ISOLATED, median, printTables } from "./peers-tables.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -200,24 +200,12 @@ async function countAll(names, made, size) {
       const says = name === "lab" ? rows.every((row) => row.labSays) && rows[0]?.labSays : rows.find((row) => row.peer === name)?.peerSays || rows.find((row) => row.peer === name)?.wrong;
       if (item.kind === "start" || says) continue;
       if (item.kind === "train") await attempt(() => it.sae("makeSae", [item.architecture, item.sizes]));
-      const counted = await attempt(() => count(it, item, size));
-      report.counts.push({ side: name, label: it.label, weights: item.kind === "train" ? "f32" : it.weights, what: item.what, ...(counted.says ? { says: counted.says } : counted.value) });
+      const { value, says: why } = await attempt(() => counted(it, item, size));
+      report.counts.push({ side: name, label: it.label, weights: item.kind === "train" ? "f32" : it.weights, what: item.what, ...(why ? { says: why } : value) });
     }
     await it.close();
   }
   site.prelude = "";
-}
-
-/** The difference between few and more of them, divided by how many more. */
-async function count(it, item, size) {
-  const [few, more] = item.kind === "decode" || item.kind === "train" ? [1, 3] : [0, 1];
-  await turn(it, item, size, Math.max(1, few)); // compiles what has to be
-  const start = await it.counts();
-  if (few > 0) await turn(it, item, size, few);
-  const middle = await it.counts();
-  await turn(it, item, size, more);
-  const end = await it.counts();
-  return Object.fromEntries(Object.keys(end).map((key) => [key, (end[key] - middle[key] - (few > 0 ? middle[key] - start[key] : 0)) / (more - few)]));
 }
 
 /** A contestant that gave no answer may have left work in the GPU process, which all pages share: waits until that answers again, else starts another browser. */
