@@ -3,7 +3,7 @@
 use super::cache::KvCache;
 use super::hooks::Hooks;
 use super::model::{Gpt2, LogitsWanted};
-use super::sampling::{Sampling, log_softmax, sample};
+use super::sampling::{Sampling, log_probability, sample};
 use crate::error::{LabError, Result, check_setting, code};
 use crate::progress::{Checkpoint, Progress};
 use crate::rng::Rng;
@@ -67,7 +67,7 @@ pub async fn generate(
             return Err(LabError::new(code::NOT_FINITE, "The model's output is not a number.", "Steer with less strength."));
         }
         let id = sample(&logits, &ids, &settings.sampling, &mut rng);
-        logprobs.push(log_softmax(&logits)[id as usize] as f32);
+        logprobs.push(log_probability(&logits, id) as f32);
         ids.push(id);
         let text = tokenizer.decode(&ids[prompt.len()..]);
         pause.reached(Progress::Generate { done, total, id, token: tokenizer.decode_token(id), text }).await?;

@@ -3,6 +3,9 @@
 use crate::error::{Result, check_setting};
 use crate::rng::Rng;
 
+/// Tokens that top-p puts in order at a time.
+const IN_ORDER: usize = 1024;
+
 /// How the next token is drawn. Temperature 0 is greedy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
@@ -57,23 +60,40 @@ pub fn filtered_probabilities(logits: &[f32], tokens: &[u32], how: &Sampling) ->
         }
     }
     if let Some(k) = how.top_k {
-        let mut sorted = l.clone();
-        sorted.sort_by(|a, b| b.total_cmp(a));
-        let kth = sorted[k.min(l.len()) - 1];
+        let mut copy = l.clone();
+        let at = k.min(copy.len()) - 1;
+        let kth = *copy.select_nth_unstable_by(at, |a, b| b.total_cmp(a)).1;
         l.iter_mut().filter(|x| **x < kth).for_each(|x| *x = f64::NEG_INFINITY);
     } else if let Some(p) = how.top_p.filter(|&p| p < 1.0) {
-        let mass = softmax(&l);
-        let mut order: Vec<usize> = (0..l.len()).collect();
-        order.sort_by(|&a, &b| l[b].total_cmp(&l[a]));
-        let mut before = 0.0;
-        for (rank, &id) in order.iter().enumerate() {
+        keep_nucleus(&mut l, p);
+    }
+    softmax(&l)
+}
+
+/// Leaves the most likely until their mass exceeds `p`, of equals the first; at least one.
+fn keep_nucleus(l: &mut [f64], p: f64) {
+    let mass = softmax(l);
+    let mut order: Vec<usize> = (0..l.len()).collect();
+    let mut before = 0.0;
+    let mut from = 0;
+    // As a rule few hold the mass: only so many are put in order at a time.
+    while from < order.len() && (from == 0 || before <= p) {
+        let rest = &mut order[from..];
+        let few = IN_ORDER.min(rest.len());
+        let falling = |a: &usize, b: &usize| l[*b].total_cmp(&l[*a]).then(a.cmp(b));
+        rest.select_nth_unstable_by(few - 1, falling);
+        rest[..few].sort_unstable_by(falling);
+        for (rank, &id) in (from..).zip(&rest[..few]) {
             if rank > 0 && before > p {
                 l[id] = f64::NEG_INFINITY;
             }
             before += mass[id];
         }
+        from += few;
     }
-    softmax(&l)
+    for &id in &order[from..] {
+        l[id] = f64::NEG_INFINITY;
+    }
 }
 
 /// Index of the largest logit, the first of equals.
@@ -101,8 +121,59 @@ pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
     logits.iter().map(|&x| f64::from(x - max) - sum.ln()).collect()
 }
 
+/// One of [`log_softmax`]'s.
+pub fn log_probability(logits: &[f32], id: u32) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
+    f64::from(logits[id as usize] - max) - sum.ln()
+}
+
 /// Mean next-token loss in nats over all positions but the last, from logits `[pos, d_vocab]`.
 pub fn mean_loss(logits: &[f32], ids: &[u32], d_vocab: usize) -> f64 {
     let rows = logits.chunks_exact(d_vocab).zip(&ids[1..]);
-    rows.map(|(row, &next)| -log_softmax(row)[next as usize]).sum::<f64>() / (ids.len() - 1) as f64
+    rows.map(|(row, &next)| -log_probability(row, next)).sum::<f64>() / (ids.len() - 1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As one would write it down.
+    fn nucleus(l: &[f64], p: f64) -> Vec<f64> {
+        let (mass, mut left) = (softmax(l), l.to_vec());
+        let mut order: Vec<usize> = (0..l.len()).collect();
+        order.sort_by(|&a, &b| l[b].total_cmp(&l[a]));
+        let mut before = 0.0;
+        for (rank, &id) in order.iter().enumerate() {
+            if rank > 0 && before > p {
+                left[id] = f64::NEG_INFINITY;
+            }
+            before += mass[id];
+        }
+        left
+    }
+
+    #[test]
+    fn the_nucleus_is_that_of_a_full_sort() {
+        let mut rng = Rng::new(5);
+        for n in [1, 2, 63, IN_ORDER, IN_ORDER + 1, 3 * IN_ORDER + 7] {
+            // Peaked, flat, and with many equals.
+            for (scale, step) in [(30.0, 1e-9), (0.01, 1e-9), (0.01, 0.005), (0.0, 1.0)] {
+                let l: Vec<f64> = (0..n).map(|_| (rng.uniform() * scale / step).round() * step).collect();
+                for p in [1e-9, 0.3, 0.9, 0.999_999, 0.999_999_999_999] {
+                    let mut kept = l.clone();
+                    keep_nucleus(&mut kept, p);
+                    assert_eq!(kept, nucleus(&l, p), "{n} tokens, scale {scale}, p {p}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_log_probability_is_one_of_all() {
+        let mut rng = Rng::new(6);
+        let logits: Vec<f32> = (0..5000).map(|_| (rng.uniform() * 20.0 - 10.0) as f32).collect();
+        let all = log_softmax(&logits);
+        assert!((0..5000).all(|id| log_probability(&logits, id) == all[id as usize]));
+    }
 }

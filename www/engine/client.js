@@ -76,9 +76,13 @@ export class Client {
     return this.#end;
   }
 
-  /** @throws {LabError} LAB-ENGINE-STOPPED when the browser refuses to start a worker */
-  constructor() {
+  /**
+   * @param {"auto" | "webgpu" | "cpu"} device  what will be opened
+   * @throws {LabError} LAB-ENGINE-STOPPED when the browser refuses to start a worker
+   */
+  constructor(device) {
     this.#worker = this.#startWorker();
+    this.#worker.postMessage({ type: "prepare", device });
   }
 
   /** @returns {Worker} */

@@ -60,9 +60,10 @@ export const METHODS = new Map([
 export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "restoreSae", "encode", "decode"]);
 
 /**
- * From the page to the worker. `again`: the GPU was lost a moment ago, and may take a while to be there again. `digest` is answered like a call, by the worker itself.
+ * From the page to the worker. `prepare` announces an `open` whose module is still being compiled. `again`: the GPU was lost a moment ago, and may take a while to be there again. `digest` is answered like a call, by the worker itself.
  *
- * @typedef {{type: "open", module: WebAssembly.Module, device: "auto" | "webgpu" | "cpu", again: boolean}
+ * @typedef {{type: "prepare", device: "auto" | "webgpu" | "cpu"}
+ *   | {type: "open", module: WebAssembly.Module, device: "auto" | "webgpu" | "cpu", again: boolean}
  *   | {type: "call", id: number, method: string, args: unknown[], progress: boolean}
  *   | {type: "digest", id: number, bytes: Uint8Array<ArrayBuffer>}
  *   | {type: "cancel", id: number}

@@ -21,15 +21,23 @@ export async function startEngine(device, { signal, onProgress }) {
   if (!["auto", "webgpu", "cpu"].includes(device)) throw bad(`openLab: there is no device ${show(device)}.`, "The devices are auto, webgpu, cpu.");
   if (signal?.aborted) throw cancelled(signal.reason);
   shielded(onProgress, { phase: "engine" });
-  const { module, wasmBytes } = await compileEngine(signal);
+  // While the page compiles, the worker fetches its files and asks for the processor.
+  const client = new Client(device);
+  let compiled;
+  try {
+    compiled = await compileEngine(signal);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
   shielded(onProgress, { phase: "device" });
   try {
-    return await start(module, wasmBytes, device, null, signal);
+    return await start(client, compiled, device, null, signal);
   } catch (error) {
     if (!(error instanceof GpuStartError)) throw error;
     const reason = `The engine did not start on the GPU (${error.reason.message}).`;
     if (device === "webgpu") throw noWebGpu(reason, error.reason);
-    return start(module, wasmBytes, "cpu", reason, signal);
+    return start(new Client("cpu"), compiled, "cpu", reason, signal);
   }
 }
 
@@ -43,15 +51,14 @@ class GpuStartError extends Error {
 }
 
 /**
- * @param {WebAssembly.Module} module
- * @param {number | null} wasmBytes
+ * @param {Client} client
+ * @param {import("./wasm.js").Compiled} compiled
  * @param {"auto" | "webgpu" | "cpu"} device
  * @param {string | null} reason  why the CPU, where that was decided here
  * @param {AbortSignal} [signal]
  * @returns {Promise<Engine>}
  */
-async function start(module, wasmBytes, device, reason, signal) {
-  const client = new Client();
+async function start(client, { module, wasmBytes }, device, reason, signal) {
   const abort = () => client.close();
   signal?.addEventListener("abort", abort);
   try {

@@ -8,6 +8,7 @@ import { Watch } from "./checkpoint.js";
 import { chooseDevice } from "./device.js";
 import { LabError, describe, toPlain } from "./errors.js";
 import { isLossNear, watchGpu } from "./gpu-loss.js";
+import { joinSubmits } from "./one-submit.js";
 import { METHODS } from "./protocol.js";
 import { estimate } from "./loading/estimate.js";
 import { PIECE } from "./loading/kept.js";
@@ -48,6 +49,8 @@ scope.saeLabPanicked = (/** @type {string} */ text) => {
 
 scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js").ToWorker>} */ { data }) => {
   switch (data.type) {
+    case "prepare":
+      return void prepare(data.device);
     case "open":
       return void open(data.module, data.device, data.again);
     case "call":
@@ -63,6 +66,7 @@ scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js
   }
 });
 
+joinSubmits();
 void watchGpu().then(loseGpu);
 
 // A trap inside a task of the engine rejects no promise of ours: it arrives here, and the call it belonged
@@ -78,6 +82,24 @@ scope.addEventListener("unhandledrejection", (event) => {
   }
 });
 
+/** What can be done before there is a module. @type {ReturnType<typeof preparation> | null} */
+let prepared = null;
+
+/** @param {"auto" | "webgpu" | "cpu"} device */
+function prepare(device) {
+  prepared = preparation(device, false);
+  prepared.catch(() => {}); // `open` hears of it
+}
+
+/**
+ * @param {"auto" | "webgpu" | "cpu"} device
+ * @param {boolean} again
+ * @returns {Promise<[glue: any, choice: import("./device.js").Choice]>}
+ */
+function preparation(device, again) {
+  return Promise.all([loadGlue(), chooseDevice(device, again)]);
+}
+
 /**
  * @param {WebAssembly.Module} module
  * @param {"auto" | "webgpu" | "cpu"} device
@@ -85,9 +107,10 @@ scope.addEventListener("unhandledrejection", (event) => {
  */
 async function open(module, device, again) {
   try {
-    glue = await loadGlue();
+    const [bindings, chosen] = await (prepared ?? preparation(device, again));
+    glue = bindings;
+    choice = chosen;
     await glue.default({ module_or_path: module });
-    choice = await chooseDevice(device, again);
     scope.postMessage({ type: "chosen", choice });
     const opened = /** @type {Lab} */ (await glue.Lab.open(choice.device));
     lab = opened;
