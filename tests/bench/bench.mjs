@@ -20,6 +20,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({ options: { root: { type: "string", default: join(here, "../../www") }, visits: { type: "string", default: "5" } } });
 const ARCHITECTURES = ["tied", "untied", "standard", "topk", "batchtopk", "jumprelu", "gated", "matryoshka_batchtopk"];
 const D = 96, FEATURES = 384, BATCH = 256;
+/** A renderer on the CPU stands in for a GPU, which the page would otherwise leave alone. */
+const AS_A_GPU = "if (globalThis.GPUAdapterInfo) Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });";
 
 const site = await startServer({ root: flags.root, base: "/", headers: ISOLATED });
 try {
@@ -47,6 +49,7 @@ async function visits(device) {
   const profile = mkdtempSync(join(tmpdir(), "sae-lab-bench-"));
   const context = await launch({ adapter: device === "webgpu", profile });
   const requests = new Set(), times = [];
+  site.prelude = device === "webgpu" ? AS_A_GPU : "";
   context.on("request", (request) => requests.add(new URL(request.url()).pathname));
   // As soon as the page lets one, the text is continued.
   await context.addInitScript(() => {
