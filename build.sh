@@ -145,6 +145,19 @@ compile() {
   RUSTFLAGS="-C target-feature=+simd128" cargo build --release --lib --target $wasm_target --locked "${wasm_cargo_args[@]}"
 }
 
+# The module that runs each kernel against its plain version, into tests/kernels/pkg. As cargo leaves it: only tests load it.
+kernel_tests() {
+  say "compiling the kernels' tests"
+  touch tests/kernels/lib.rs # see own_tree
+  RUSTFLAGS="-C target-feature=+simd128" cargo build --release --package kernel-tests --target $wasm_target --locked "${wasm_cargo_args[@]}"
+  local work
+  work=$(mktemp -d "$cache/pkg-kernels.XXXXXX")
+  "$glue" "$CARGO_TARGET_DIR/$wasm_target/release/kernel_tests.wasm" "$work"
+  mkdir -p tests/kernels/pkg
+  copy_changed "$work" tests/kernels/pkg
+  rm -rf "$work"
+}
+
 # Puts glue and module into www/pkg. wasm-opt takes minutes, so finished packages are kept by what they were made from.
 package() {
   local module=$CARGO_TARGET_DIR/$wasm_target/release/sae_lab.wasm opt=$opt_level
@@ -179,10 +192,10 @@ copy_changed() {
 }
 
 # One build at a time, also from several checkouts: they share the cache.
-build() {
+build() { # [--tests]: also what only the tests load
   mkdir -p "$cache"
   flock --nonblock "$cache/lock" true || say "waiting for another build to end"
-  flock --close "$cache/lock" "$self" _build
+  flock --close "$cache/lock" "$self" _build "$@"
 }
 
 # --- testing ---
@@ -301,7 +314,7 @@ test_all() { # [--full] [--filter TEXT]
   basic_tools
   logs=$(mktemp -d) # of this run alone: several may be under way
   trap 'rm -rf "$logs"' EXIT
-  part "build" "$self" build
+  part "build" "$self" build --tests
   local built=$code
   if (( $# == 0 )); then
     native_tests
@@ -321,9 +334,9 @@ check() {
   basic_tools
   node_packages
   local bad=0
-  say "formatting"; cargo fmt --check || bad=1
+  say "formatting"; cargo fmt --all --check || bad=1
   say "clippy"; cargo clippy --locked --all-targets -- -D warnings || bad=1
-  say "clippy for wasm"; (wasm_std && RUSTFLAGS="-C target-feature=+simd128" cargo clippy --release --locked --lib --target $wasm_target "${wasm_cargo_args[@]}" -- -D warnings) || bad=1
+  say "clippy for wasm"; (wasm_std && RUSTFLAGS="-C target-feature=+simd128" cargo clippy --release --locked --workspace --lib --target $wasm_target "${wasm_cargo_args[@]}" -- -D warnings) || bad=1
   say "JavaScript types"; types || bad=1
   return $bad
 }
@@ -391,8 +404,8 @@ command=${1:-help}
 (( $# == 0 )) || shift
 case $command in
   setup) setup; browser ;;
-  build) build ;;
-  _build) setup; compile; package ;;
+  build) build "$@" ;;
+  _build) setup; compile; package; [[ ${1:-} != --tests ]] || kernel_tests ;;
   serve) build; exec node tests/browser/server.mjs "$@" ;;
   test) test_all "$@" ;;
   model) basic_tools; exec node tests/tools/split-model.mjs "$@" ;;

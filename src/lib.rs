@@ -18,6 +18,8 @@ pub mod device;
 pub mod error;
 pub mod files;
 pub mod gpt2;
+#[doc(hidden)] // public for tests
+pub mod kernels;
 pub mod plot;
 pub mod progress;
 pub mod rng;
@@ -26,8 +28,6 @@ pub mod tensors;
 pub mod tokenizer;
 pub mod toy;
 
-#[cfg(target_arch = "wasm32")]
-mod kernels;
 #[cfg(target_arch = "wasm32")]
 mod web;
 

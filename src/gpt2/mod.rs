@@ -22,6 +22,8 @@ pub use hook_point::{HookPoint, Site};
 pub use hooks::{Edit, EditKind, Hooks, Positions, Reading, View};
 pub use loader::{Loader, load};
 pub use matrix::Matrix;
+#[doc(hidden)] // public for tests/kernels
+pub use matrix::{Builder as MatrixBuilder, Layout};
 pub use memory::{Estimate, Precision};
 pub use model::{Gpt2, LogitsWanted};
 pub use sampling::{Sampling, filtered_probabilities, log_softmax, mean_loss, sample};

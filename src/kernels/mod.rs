@@ -1,10 +1,23 @@
-//! Compute kernels of our own, in WGSL, and buffers that are written piece by piece: what burn has no
-//! operation for, or needs ten for. They run on burn's device, in its queue; each is tested against the
-//! plain version that runs on the CPU.
+//! Compute kernels of our own: what burn has no operation for, or needs ten for. On a GPU they are WGSL on burn's device, in its
+//! queue; on the CPU loops over burn's memory. Each is tested against the plain version of it.
 
+#[cfg(target_arch = "wasm32")]
 pub mod attention;
+#[cfg(target_arch = "wasm32")]
 mod buffer;
+pub mod compute;
+mod cpu;
+pub mod expr;
+#[cfg(target_arch = "wasm32")]
+mod gpu;
+#[cfg(target_arch = "wasm32")]
 mod launch;
+pub mod plain;
+#[cfg(target_arch = "wasm32")]
 pub mod products;
+pub mod select;
 
+#[cfg(target_arch = "wasm32")]
 pub use buffer::DeviceBuffer;
+pub use compute::{Form, Out, Source, compute, compute_one};
+pub use expr::{Expr, Numbers};

@@ -1,7 +1,10 @@
-//! Adam (Kingma & Ba 2014) as torch computes it, its factors in f64.
+//! Adam (Kingma & Ba 2014) as torch computes it, its factors in f64, in the kernel that computes the gradient.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+use super::learn::Gradient;
+use crate::kernels::{Expr, Numbers};
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdamSettings {
@@ -33,23 +36,36 @@ impl Adam {
         self.steps
     }
 
-    /// One step: the parameters moved against their gradients.
-    pub fn step(&mut self, parameters: Vec<Tensor<2>>, gradients: Vec<Tensor<2>>, settings: &AdamSettings) -> Vec<Tensor<2>> {
+    /// One step: the parameters moved against their gradients. What nobody else holds of parameters and moments is written over.
+    pub fn step<G: Into<Gradient>>(&mut self, parameters: Vec<Tensor<2>>, gradients: Vec<G>, settings: &AdamSettings) -> Vec<Tensor<2>> {
         let AdamSettings { lr, beta1, beta2, eps } = *settings;
         if self.moments.is_empty() {
             self.moments = parameters.iter().map(|p| (p.zeros_like(), p.zeros_like())).collect();
         }
+        let Some(device) = parameters.first().map(Tensor::device) else { return Vec::new() };
         self.steps += 1;
         let step_size = lr / (1.0 - beta1.powi(self.steps));
         let bias_correction = (1.0 - beta2.powi(self.steps)).sqrt();
-        // `step_size · m / (√v / bias_correction + eps)` with the step's size below the line: a kernel less.
-        let (scale, eps) = (1.0 / (bias_correction * step_size), eps / step_size);
+        // `step_size · m / (√v / bias_correction + eps)` with the step's size below the line.
+        let numbers = vec![beta1, 1.0 - beta1, beta2, 1.0 - beta2, 1.0 / (bias_correction * step_size), eps / step_size];
+        let numbers = Numbers::new(numbers, &device);
+        let ending = |g: Expr| {
+            let number = |at: usize| Expr::number(&numbers, at);
+            let m = Expr::old(1) * number(0) + &g * number(1);
+            let v = Expr::old(2) * number(2) + g.square() * number(3);
+            let p = Expr::old(0) - &m / (v.sqrt() * number(4) + number(5));
+            vec![p, m, v]
+        };
+        // The last ones first: a bias's gradient may be made of a matrix as it was before the step.
         let mut moved = Vec::with_capacity(parameters.len());
-        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(&mut self.moments) {
-            m.inplace(|m| m * beta1 + g.clone() * (1.0 - beta1));
-            v.inplace(|v| v * beta2 + g.square() * (1.0 - beta2));
-            moved.push(p - m.clone() / (v.clone().sqrt() * scale + eps));
+        let moments = std::mem::take(&mut self.moments);
+        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(moments).rev() {
+            let Ok([p, m, v]) = <[_; 3]>::try_from(g.into().apply(vec![p, m, v], ending)) else { unreachable!("three outputs") };
+            moved.push(p);
+            self.moments.push((m, v));
         }
+        moved.reverse();
+        self.moments.reverse();
         moved
     }
 

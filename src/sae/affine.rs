@@ -3,10 +3,12 @@
 
 use burn::tensor::Tensor;
 
-use super::architecture::Parameter;
+use super::architecture::{Batch, Parameter};
 use super::config::Config;
+use super::learn::{Gradient, Terms};
 use super::named::Named;
 use crate::error::Result;
+use crate::kernels::{Expr, Form, Out, Source, compute, compute_one};
 
 #[derive(Clone)]
 pub struct Affine {
@@ -26,16 +28,16 @@ pub struct Affine {
 
 /// Gradients of the tensors of an [`Affine`].
 pub struct AffineGradients {
-    pub w_enc: Tensor<2>,
-    pub b_enc: Tensor<2>,
-    pub w_dec: Tensor<2>,
-    pub b_dec: Tensor<2>,
-    pub w_skip: Option<Tensor<2>>,
+    pub w_enc: Gradient,
+    pub b_enc: Gradient,
+    pub w_dec: Gradient,
+    pub b_dec: Gradient,
+    pub w_skip: Option<Gradient>,
 }
 
 impl AffineGradients {
     /// In the order of [`Affine::parameters`].
-    pub fn into_vec(self) -> Vec<Tensor<2>> {
+    pub fn into_vec(self) -> Vec<Gradient> {
         [self.w_enc, self.w_dec, self.b_enc, self.b_dec].into_iter().chain(self.w_skip).collect()
     }
 }
@@ -70,6 +72,13 @@ impl Affine {
         Self { w_enc, b_enc, w_dec, b_dec, w_skip, subtract_b_dec: self.subtract_b_dec }
     }
 
+    /// As many tensors as [`Affine::parameters`] gives, given up; `any` stands in their place.
+    pub fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        let Self { w_enc, b_enc, w_dec, b_dec, w_skip, .. } = self;
+        let slots = [w_enc, w_dec, b_enc, b_dec].into_iter().chain(w_skip);
+        slots.map(|slot| std::mem::replace(slot, any.clone())).collect()
+    }
+
     /// What is multiplied by `W_enc`.
     pub fn centred(&self, x: Tensor<2>) -> Tensor<2> {
         if self.subtract_b_dec { x - self.b_dec.clone() } else { x }
@@ -96,24 +105,84 @@ impl Affine {
 
     /// `‖W_dec[i]‖₂` as a row `[1, d_sae]`.
     pub fn decoder_norms(&self) -> Tensor<2> {
-        self.w_dec.clone().square().sum_dim(1).sqrt().transpose()
+        let [d_sae, d_out] = self.w_dec.dims();
+        let squares = Source::Rows { cols: d_out, of: vec![Expr::from(&self.w_dec).square()] };
+        compute_one(squares, [d_sae, 1], Expr::sum(0).sqrt()).reshape([1, d_sae])
     }
 
-    /// Gradients from those of `h` and `y`, for the input `x` and the features that were decoded.
-    pub fn backward(&self, x: &Tensor<2>, features: Tensor<2>, d_pre: Tensor<2>, d_y: Tensor<2>) -> AffineGradients {
-        let w_dec = features.transpose().matmul(d_y.clone());
-        self.backward_with(x, w_dec, d_pre, d_y)
+    /// What becomes of `h`, for rows that are [`Affine::centred`]: `[batch, d_sae]` each.
+    pub fn encoded(&self, centred: &Tensor<2>, of: impl FnOnce(Expr) -> Vec<Expr>) -> Vec<Tensor<2>> {
+        let ([rows, _], [_, d_sae]) = (centred.dims(), self.w_enc.dims());
+        let outs = of(Expr::sum(0) + &self.b_enc).into_iter().map(Out::New).collect();
+        compute(Source::product(Form::Plain, centred, &self.w_enc), [rows, d_sae], outs)
     }
 
-    /// [`Affine::backward`] where the gradient of `W_dec` is known already.
-    pub fn backward_with(&self, x: &Tensor<2>, w_dec: Tensor<2>, d_pre: Tensor<2>, d_y: Tensor<2>) -> AffineGradients {
-        let w_enc = self.centred(x.clone()).transpose().matmul(d_pre.clone());
-        let b_enc = d_pre.sum_dim(0);
-        let w_skip = self.w_skip.as_ref().map(|_| d_y.clone().transpose().matmul(x.clone()));
-        let mut b_dec = d_y.sum_dim(0);
-        if self.subtract_b_dec {
-            b_dec = b_dec - b_enc.clone().matmul(self.w_enc.clone().transpose());
+    /// `x̂ − target` and the gradient `∂y` of its squares times `r`, `[batch, d_out]` each.
+    pub fn errors(&self, features: &Tensor<2>, batch: &Batch, terms: &Terms) -> [Tensor<2>; 2] {
+        let shape = [batch.rows(), self.b_dec.dims()[1]];
+        let mut y = Expr::sum(0) + &self.b_dec;
+        if let Some(w_skip) = &self.w_skip {
+            y = y + compute_one(Source::product(Form::Transposed, &batch.x, w_skip), shape, Expr::sum(0));
         }
-        AffineGradients { w_enc, b_enc, w_dec, b_dec, w_skip }
+        errors(Source::product(Form::Plain, features, &self.w_dec), shape, y, batch, terms)
     }
+
+    /// What becomes of `∂y W_decᵀ`, `[batch, d_sae]` each. Where `only` is 0 all of it has to be 0 times the product.
+    pub fn back(&self, d_y: &Tensor<2>, only: Option<&Tensor<2>>, of: impl FnOnce(Expr) -> Vec<Expr>) -> Vec<Tensor<2>> {
+        let ([rows, _], [d_sae, _]) = (d_y.dims(), self.w_dec.dims());
+        let outs = of(Expr::sum(0)).into_iter().map(Out::New).collect();
+        let pairs = vec![(d_y.clone(), self.w_dec.clone())];
+        compute(Source::Product { form: Form::Transposed, pairs, only: only.cloned() }, [rows, d_sae], outs)
+    }
+
+    /// Gradients from those of `h` and `y`.
+    pub fn backward(&self, from: Backward<'_>) -> AffineGradients {
+        let Backward { x, centred, decoded, d_pre, d_b_enc, d_y, d_b_dec } = from;
+        let ([d_in, d_sae], [_, d_out]) = (self.w_enc.dims(), self.b_dec.dims());
+        let outer = |pairs| Source::Product { form: Form::Outer, pairs, only: None };
+        let b_dec = match (&d_b_enc, self.subtract_b_dec) {
+            (Some(d_b_enc), true) => {
+                let through = Source::product(Form::Transposed, d_b_enc, &self.w_enc);
+                Gradient::new(through, [1, d_out], move |_| Expr::from(d_b_dec) - Expr::sum(0))
+            }
+            _ => Gradient::from(d_b_dec),
+        };
+        let b_enc = d_b_enc.map_or_else(|| columns(d_pre), Gradient::from);
+        AffineGradients {
+            w_enc: Gradient::sum(outer(vec![(centred.clone(), d_pre.clone())]), [d_in, d_sae]),
+            w_dec: Gradient::sum(outer(decoded), [d_sae, d_out]),
+            b_enc,
+            b_dec,
+            w_skip: self.w_skip.as_ref().map(|_| Gradient::sum(outer(vec![(d_y.clone(), x.clone())]), [d_out, d_in])),
+        }
+    }
+}
+
+/// What [`Affine::backward`] goes by.
+pub struct Backward<'a> {
+    /// The input, and what was multiplied by `W_enc`.
+    pub x: &'a Tensor<2>,
+    pub centred: &'a Tensor<2>,
+    /// What was multiplied by `W_dec`, and the gradient of that product, one after the other.
+    pub decoded: Vec<(Tensor<2>, Tensor<2>)>,
+    pub d_pre: &'a Tensor<2>,
+    /// Its sum over the batch, where it is known; it has to be where `b_dec` is subtracted.
+    pub d_b_enc: Option<Tensor<2>>,
+    pub d_y: &'a Tensor<2>,
+    /// Its sum over the batch.
+    pub d_b_dec: Tensor<2>,
+}
+
+/// `x̂ − target` and `∂y`, for an output `y` in terms of the source's sum.
+pub fn errors(source: Source, shape: [usize; 2], y: Expr, batch: &Batch, terms: &Terms) -> [Tensor<2>; 2] {
+    let residual = batch.residual_of(y);
+    let d_y = batch.d_output_of(&residual * terms.two_r());
+    let Ok(both) = <[_; 2]>::try_from(compute(source, shape, vec![Out::New(residual), Out::New(d_y)])) else { unreachable!("two outputs") };
+    both
+}
+
+/// The sum over the batch of the gradient of what a row was added to.
+pub fn columns(d: &Tensor<2>) -> Gradient {
+    let [rows, cols] = d.dims();
+    Gradient::sum(Source::Columns { rows, of: vec![Expr::from(d)] }, [1, cols])
 }

@@ -7,6 +7,8 @@ use burn::tensor::Tensor;
 
 use super::affine::Affine;
 use super::config::Kind;
+use super::learn::{Learnt, Tally};
+use crate::kernels::Expr;
 
 /// A tensor under SAELens's name for it. Biases and thresholds are rows `[1, n]`.
 #[derive(Clone)]
@@ -62,8 +64,22 @@ pub trait Architecture {
         unreachable!("an architecture without buffers is given none")
     }
 
-    /// Loss terms on a batch and the gradient of the total with respect to each parameter.
-    fn step(&self, batch: &Batch) -> Step;
+    /// The gradient of the loss on a batch with respect to each parameter, its terms added to `tally`.
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt;
+
+    /// Gives the parameters up, in the order of [`Architecture::parameters`], so that they can be written over: what is left
+    /// waits for [`Architecture::with_parameters`]. `any` stands in their place.
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>>;
+
+    /// Loss terms on a batch, and the gradients, each on its own.
+    fn step(&self, batch: &Batch) -> Step {
+        let Affine { w_dec, b_dec, .. } = self.affine();
+        let mut tally = Tally::new(b_dec.dims()[1], w_dec.dims()[0], &b_dec.device());
+        let Learnt { gradients, buffers } = self.learn(batch, &mut tally);
+        let gradients = self.parameters().iter().zip(gradients).map(|(p, g)| g.tensor(&p.value)).collect();
+        let extra = tally.extra.into_iter().map(|(name, term)| (name, term.sum())).collect();
+        Step { recon: tally.recon.sum(), sparsity: tally.sparsity.sum(), extra, fired: tally.fired, gradients, buffers }
+    }
 
     /// The SAE for inputs that are not multiplied by `scale` any more:
     /// `encode(x)` of the result is `encode(scale · x)` of this one, its output is divided by `scale`.
@@ -104,16 +120,39 @@ pub struct Batch {
     pub aux_k: f64,
     /// Ghost gradients for dead latents. Needs `dead`.
     pub ghost: bool,
+    /// The number of the step, from 1.
+    pub step: usize,
 }
 
 impl Batch {
     /// A plain batch: reconstruct `x`.
     pub fn new(x: Tensor<2>, coefficient: f64) -> Self {
-        Self { target: x.clone(), x, denormalize: None, coefficient, dead: None, aux_k: 0.0, ghost: false }
+        Self { target: x.clone(), x, denormalize: None, coefficient, dead: None, aux_k: 0.0, ghost: false, step: 1 }
     }
 
     pub fn rows(&self) -> usize {
         self.x.dims()[0]
+    }
+
+    /// Whether dead latents are given a loss of their own.
+    pub fn revives(&self) -> bool {
+        self.dead.is_some() && (self.aux_k != 0.0 || self.ghost)
+    }
+
+    /// `x̂ − target` for the decoder's output `y`, element by element.
+    pub fn residual_of(&self, y: Expr) -> Expr {
+        match &self.denormalize {
+            Some((scale, shift)) => y * scale + shift - &self.target,
+            None => y - &self.target,
+        }
+    }
+
+    /// The gradient with respect to `y` from the one with respect to `x̂`, element by element.
+    pub fn d_output_of(&self, d_x_hat: Expr) -> Expr {
+        match &self.denormalize {
+            Some((scale, _)) => d_x_hat * scale,
+            None => d_x_hat,
+        }
     }
 
     /// `x̂ − target` for the decoder's output `y`.

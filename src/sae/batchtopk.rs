@@ -13,12 +13,14 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
+use super::architecture::{Architecture, Batch, Parameter, Saved};
 use super::config::{Config, Kind};
+use super::learn::{Learnt, Tally};
 use super::named::Named;
-use super::select::{Per, largest_positive};
 use super::topk::Ranked;
 use crate::error::Result;
+use crate::kernels::select::{Per, TINY, kth_largest};
+use crate::kernels::{Expr, Source, compute_one};
 
 /// How many latents a batch keeps, and the running threshold that replaces the batch.
 #[derive(Clone)]
@@ -43,10 +45,15 @@ impl BatchSelection {
         Ok(Self { k: config.extras.k, lr: config.extras.topk_threshold_lr, threshold })
     }
 
-    /// The batch's own largest candidates.
+    /// What the rank of a latent has to reach to be one of the batch's own largest, `[1, 1]`.
+    pub fn bound(&self, rank: &Tensor<2>) -> Tensor<2> {
+        let [rows, _] = rank.dims();
+        kth_largest(rank, (self.k * rows as f64) as usize, Per::Matrix)
+    }
+
+    /// 1 for the batch's own largest candidates, else 0.
     pub fn of_batch(&self, candidates: &Tensor<2>) -> Tensor<2> {
-        let [rows, _] = candidates.dims();
-        largest_positive(candidates, (self.k * rows as f64) as usize, Per::Matrix)
+        candidates.clone().greater_equal(self.bound(candidates)).float()
     }
 
     /// Candidates above the threshold, 0 elsewhere.
@@ -55,13 +62,11 @@ impl BatchSelection {
         candidates * above.float()
     }
 
-    /// The threshold after a batch that kept `kept`.
-    pub fn moved(&self, kept: Tensor<2>) -> Tensor<2> {
-        let none = kept.clone().lower_equal_elem(0.0);
-        let smallest = kept.mask_fill(none, f32::MAX).min_dim(1).min_dim(0); // [1, 1]
-        let nothing = smallest.clone().equal_elem(f32::MAX);
-        let moved = self.threshold.clone() * (1.0 - self.lr) + smallest * self.lr;
-        moved.mask_where(nothing, self.threshold.clone())
+    /// The threshold after a batch whose smallest kept value is `smallest`, `[1, 1]`; it does not change where that is zero.
+    pub fn moved(&self, smallest: &Tensor<2>) -> Tensor<2> {
+        let threshold = Expr::from(&self.threshold);
+        let towards = (Expr::from(smallest) - &threshold) * self.lr;
+        compute_one(Source::Each, [1, 1], &threshold + towards * Expr::from(smallest).greater(TINY))
     }
 
     pub fn with(&self, threshold: Tensor<2>) -> Self {
@@ -142,9 +147,13 @@ impl Architecture for BatchTopK {
         Rc::new(Self { ranked: self.ranked.clone(), selection: self.selection.with(threshold) })
     }
 
-    fn step(&self, batch: &Batch) -> Step {
-        let (step, kept) = self.ranked.step(batch, |candidates| self.selection.of_batch(candidates));
-        Step { buffers: vec![self.selection.moved(kept)], ..step }
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
+        let (gradients, smallest) = self.ranked.learn(batch, |rank| self.selection.bound(rank), tally);
+        Learnt { gradients: gradients.into_vec(), buffers: vec![self.selection.moved(&smallest)] }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        self.ranked.affine.take(any)
     }
 
     fn with_scale_folded(&self, scale: f64) -> Rc<dyn Architecture> {

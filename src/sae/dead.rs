@@ -21,26 +21,37 @@ use burn::tensor::Tensor;
 
 use super::affine::Affine;
 use super::architecture::Batch;
-use super::select::{Per, largest};
+use super::learn::Tally;
+use crate::kernels::select::{Per, largest};
+use crate::kernels::{Expr, Form, Numbers, Out, Source, compute, compute_one};
 
-/// A term of the loss that only dead latents feel.
+/// The gradients of a term of the loss that only dead latents feel.
 pub struct Revived {
-    /// SAELens's name of the term.
-    pub name: &'static str,
-    pub loss: Tensor<1>,
-    /// Its gradient with respect to the pre-activations and the decoder.
+    /// With respect to the pre-activations.
     pub d_pre: Tensor<2>,
-    pub d_w_dec: Tensor<2>,
+    /// With respect to the decoder: what was multiplied by it, and the gradient of that product.
+    pub decoded: (Tensor<2>, Tensor<2>),
 }
+
+/// SAELens's name of the term.
+pub const AUXILIARY: &str = "auxiliary_reconstruction_loss";
 
 /// What the batch asks for, if anything. `rank` is what the auxiliary top-k compares instead of `pre`;
 /// `residual` is `e`; `r` is the reconstruction's factor in the loss.
-pub fn revive(affine: &Affine, batch: &Batch, pre: &Tensor<2>, rank: Option<&Tensor<2>>, residual: &Tensor<2>, r: f64) -> Option<Revived> {
+pub fn revive(
+    affine: &Affine,
+    batch: &Batch,
+    pre: &Tensor<2>,
+    rank: Option<&Tensor<2>>,
+    residual: &Tensor<2>,
+    r: f64,
+    tally: &mut Tally,
+) -> Option<Revived> {
     let dead = batch.dead.as_ref()?;
     if batch.aux_k != 0.0 {
-        Some(auxiliary_top_k(&affine.w_dec, batch, dead, pre, rank.unwrap_or(pre), residual, r))
+        Some(auxiliary_top_k(&affine.w_dec, batch, dead, pre, rank.unwrap_or(pre), residual, r, tally))
     } else if batch.ghost {
-        Some(ghost(&affine.w_dec, batch, dead, pre, residual))
+        Some(ghost(&affine.w_dec, batch, dead, pre, residual, tally))
     } else {
         None
     }
@@ -50,6 +61,7 @@ pub fn revive(affine: &Affine, batch: &Batch, pre: &Tensor<2>, rank: Option<&Ten
 ///
 /// # Shapes
 /// w_dec `[latents, d_out]`, dead `[1, latents]`, pre and rank `[rows, latents]`, residual `[rows, d_out]`
+#[allow(clippy::too_many_arguments, reason = "each is a tensor of its own")]
 pub fn auxiliary_top_k(
     w_dec: &Tensor<2>,
     batch: &Batch,
@@ -58,23 +70,29 @@ pub fn auxiliary_top_k(
     rank: &Tensor<2>,
     residual: &Tensor<2>,
     r: f64,
+    tally: &mut Tally,
 ) -> Revived {
+    let ([rows, d_out], [_, latents]) = (residual.dims(), pre.dims());
     let k_aux = (batch.x.dims()[1] / 2).max(1);
     let mask = largest(rank, k_aux, Per::Row, Some(dead));
-    let acts = pre.clone() * mask.clone();
-    let scale = (dead.clone().sum_dim(1) / k_aux as f64).clamp_max(1.0) * (batch.aux_k * r); // [1, 1]
-    let recons = batch.d_output(acts.clone().matmul(w_dec.clone()));
-    let error = recons + residual.clone();
-    let d_recons = batch.d_output(error.clone() * (scale.clone() * 2.0));
-    Revived {
-        name: "auxiliary_reconstruction_loss",
-        loss: error.square().sum() * scale.reshape([1]),
-        d_pre: d_recons.clone().matmul(w_dec.clone().transpose()) * mask,
-        d_w_dec: acts.transpose().matmul(d_recons),
-    }
+    let acts = compute_one(Source::Each, [rows, latents], Expr::from(pre) * &mask);
+    let numbers = Numbers::new(vec![batch.aux_k * r, k_aux as f64], &residual.device());
+    let scale = (Expr::sum(0) / Expr::number(&numbers, 1)).min(1.0) * Expr::number(&numbers, 0);
+    let scale = Expr::from(compute_one(Source::Rows { cols: latents, of: vec![Expr::from(dead)] }, [1, 1], scale));
+    let error = batch.d_output_of(Expr::sum(0)) + residual;
+    let d_recons = batch.d_output_of(&error * &scale * 2.0);
+    let outs = vec![Out::New(error), Out::New(d_recons)];
+    let Ok([error, d_recons]) = <[_; 2]>::try_from(compute(Source::product(Form::Plain, &acts, w_dec), [rows, d_out], outs)) else {
+        unreachable!("two outputs")
+    };
+    let squares = Source::Columns { rows, of: vec![Expr::from(error).square()] };
+    tally.add(AUXILIARY, compute_one(squares, [1, d_out], Expr::sum(0) * scale));
+    let d_pre = Source::product_where(Form::Transposed, &d_recons, w_dec, &mask);
+    let d_pre = compute_one(d_pre, [rows, latents], Expr::sum(0) * &mask);
+    Revived { d_pre, decoded: (acts, d_recons) }
 }
 
-fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, residual: &Tensor<2>) -> Revived {
+fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, residual: &Tensor<2>, tally: &mut Tally) -> Revived {
     let [rows, d_out] = residual.dims();
     let any = dead.clone().sum_dim(1).clamp_max(1.0) / (rows * d_out) as f64; // [1, 1]
     let length = |t: Tensor<2>| t.square().sum_dim(1).sqrt();
@@ -86,10 +104,6 @@ fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, re
     let squared = error.clone().square();
     let weight = residual.clone().square() / (squared.clone() + 1e-6);
     let d_out = batch.d_output(error * weight.clone() * (any.clone() * 2.0) * shrink);
-    Revived {
-        name: "ghost_grad_loss",
-        loss: (squared * weight).sum() * any.reshape([1]),
-        d_pre: d_out.clone().matmul(w_dec.clone().transpose()) * acts.clone(),
-        d_w_dec: acts.transpose().matmul(d_out),
-    }
+    tally.add("ghost_grad_loss", (squared * weight).sum_dim(0) * any);
+    Revived { d_pre: d_out.clone().matmul(w_dec.clone().transpose()) * acts.clone(), decoded: (acts, d_out) }
 }

@@ -16,14 +16,17 @@
 
 use std::rc::Rc;
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
-use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Step};
+use super::affine::{Affine, Backward, columns};
+use super::architecture::{Architecture, Batch, Parameter};
 use super::config::{Config, Kind};
+use super::dead;
+use super::learn::{Gradient, Learnt, Tally, Terms};
 use super::named::Named;
 use super::relu::L1;
 use crate::error::Result;
+use crate::kernels::{Expr, Form, Out, Source, compute, compute_one};
 
 pub struct Gated {
     /// Its encoder's bias is `b_gate`.
@@ -34,19 +37,6 @@ pub struct Gated {
     l1: L1,
 }
 
-/// Both paths of one batch, `[rows, d_sae]` each.
-struct Paths {
-    /// `a`, `π`
-    pre: Tensor<2>,
-    gate: Tensor<2>,
-    /// `e^{r_mag}`, `[1, d_sae]`
-    scale: Tensor<2>,
-    /// `relu(μ)`
-    magnitude: Tensor<2>,
-    /// `1[π > 0]`
-    open: Tensor<2>,
-}
-
 impl Gated {
     pub fn new(config: &Config, weights: &mut Named) -> Result<Self> {
         let affine = Affine::new(config, weights, "b_gate")?;
@@ -54,13 +44,18 @@ impl Gated {
         Ok(Self { affine, b_mag, r_mag, l1: L1 { unit: config.loss_unit, weighted: config.l1_weighted } })
     }
 
-    fn paths(&self, x: Tensor<2>) -> Paths {
-        let pre = self.affine.centred(x).matmul(self.affine.w_enc.clone());
-        let gate = pre.clone() + self.affine.b_enc.clone();
-        let scale = self.r_mag.clone().exp();
-        let magnitude = activation::relu(pre.clone() * scale.clone() + self.b_mag.clone());
-        let open = gate.clone().greater_elem(0.0).float();
-        Paths { pre, gate, scale, magnitude, open }
+    /// `f` and `relu(π)` from `a`.
+    fn paths(&self, a: &Expr) -> (Expr, Expr) {
+        let gate = a + &self.affine.b_enc;
+        let magnitude = (a * Expr::from(&self.r_mag).exp() + &self.b_mag).relu();
+        (magnitude * gate.greater(0.0), gate.relu())
+    }
+
+    /// `x W_enc` of centred rows, and what else is made of it, `[rows, d_sae]` each.
+    fn encoded(&self, centred: &Tensor<2>, of: impl FnOnce(Expr) -> Vec<Expr>) -> Vec<Tensor<2>> {
+        let w_enc = &self.affine.w_enc;
+        let outs = of(Expr::sum(0)).into_iter().map(Out::New).collect();
+        compute(Source::product(Form::Plain, centred, w_enc), [centred.dims()[0], w_enc.dims()[1]], outs)
     }
 }
 
@@ -74,8 +69,7 @@ impl Architecture for Gated {
     }
 
     fn encode(&self, x: Tensor<2>) -> Tensor<2> {
-        let Paths { magnitude, open, .. } = self.paths(x);
-        magnitude * open
+        self.encoded(&self.affine.centred(x), |a| vec![self.paths(&a).0]).swap_remove(0)
     }
 
     fn parameters(&self) -> Vec<Parameter> {
@@ -92,45 +86,64 @@ impl Architecture for Gated {
         Rc::new(Self { affine, b_mag: next(), r_mag: next(), l1: self.l1 })
     }
 
-    fn step(&self, batch: &Batch) -> Step {
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
         let affine = &self.affine;
-        let Paths { pre, gate, scale, magnitude, open } = self.paths(batch.x.clone());
-        let features = magnitude.clone() * open.clone();
-        let via_gate = gate * open.clone(); // relu(π)
-        let residual = batch.residual(affine.output(features.clone(), &batch.x));
-        let gate_residual = batch.residual(affine.output(via_gate.clone(), &batch.x));
-        let ([rows, d_out], [_, d_sae]) = (residual.dims(), pre.dims());
-        let (r, s) = (self.l1.unit.factor(rows, d_out), self.l1.unit.factor(rows, d_sae));
-        let c = batch.coefficient * s;
+        let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
+        let shape = [rows, d_sae];
+        let terms = Terms::new(batch, self.l1.unit, d_out, d_sae);
+        let x = affine.centred(batch.x.clone());
+        let encoded = self.encoded(&x, |a| {
+            let (features, via_gate) = self.paths(&a);
+            vec![a, features, via_gate]
+        });
+        let Ok([a, features, via_gate]) = <[_; 3]>::try_from(encoded) else { unreachable!("three outputs") };
+        let [residual, d_y] = affine.errors(&features, batch, &terms);
+        let [gate_residual, d_v] = affine.errors(&via_gate, batch, &terms);
 
-        let back = affine.w_dec.clone().transpose();
-        let (d_y, d_v) = (batch.d_output(residual.clone() * (2.0 * r)), batch.d_output(gate_residual.clone() * (2.0 * r)));
-        let fired = features.clone().sign();
-        let d_magnitude = d_y.clone().matmul(back.clone()) * fired.clone();
-        let mut d_via_gate = d_v.clone().matmul(back);
-        let mut d_w_dec = features.transpose().matmul(d_y.clone()) + via_gate.clone().transpose().matmul(d_v.clone());
-        let sums = via_gate.sum_dim(0); // [1, d_sae]
-        let sparsity = if self.l1.weighted {
-            let norms = affine.decoder_norms();
-            d_via_gate = d_via_gate + norms.clone() * c;
-            let pull = (sums.clone() / norms.clone().clamp_min(1e-12)).transpose() * c;
-            d_w_dec = d_w_dec + affine.w_dec.clone() * pull;
-            (sums * norms).sum() * s
-        } else {
-            d_via_gate = d_via_gate + c;
-            sums.sum() * s
-        };
-        let d_gate = d_via_gate * open;
-        let d_scaled = d_magnitude.clone() * scale;
-        let d_r_mag = (d_scaled.clone() * pre).sum_dim(0);
-        let mut gradients = affine.backward_with(&batch.x, d_w_dec, d_scaled + d_gate.clone(), d_y + d_v);
-        gradients.b_enc = d_gate.sum_dim(0);
+        let norms = self.l1.weighted.then(|| affine.decoder_norms());
+        let (fired, open) = (Expr::from(&features).greater(0.0), Expr::from(&via_gate).greater(0.0));
+        let d_magnitude = affine.back(&d_y, Some(&features), |d| vec![d * &fired]).swap_remove(0);
+        let d_gate = affine.back(&d_v, Some(&via_gate), |d| {
+            let d = match &norms {
+                Some(norms) => d + terms.c_s() * norms,
+                None => d + terms.c_s(),
+            };
+            vec![d * &open]
+        });
+        let d_gate = d_gate.into_iter().next().expect("one output");
+        let scaled = Expr::from(&d_magnitude) * Expr::from(&self.r_mag).exp();
+        let d_pre = compute_one(Source::Each, shape, &scaled + &d_gate);
+
+        let d_y_sum = tally.errors(&residual, &d_y, &terms);
+        let of = vec![Expr::from(&gate_residual).square(), Expr::from(&d_v)];
+        let outs = vec![Out::New(Expr::sum(0) * terms.r()), Out::New(Expr::sum(1) + d_y_sum)];
+        let sums = compute(Source::Columns { rows, of }, [1, d_out], outs);
+        let Ok([aux, d_b_dec]) = <[_; 2]>::try_from(sums) else { unreachable!("two outputs") };
+        tally.add(dead::AUXILIARY, aux);
+        let pull = tally.latents(fired, shape, &terms, vec![Expr::from(&via_gate)], |sums| match &norms {
+            Some(norms) => (Some(&sums[0] * norms * terms.s()), vec![&sums[0] / Expr::from(norms).max(1e-12) * terms.c_s()]),
+            None => (Some(&sums[0] * terms.s()), Vec::new()),
+        });
+        let d_b_enc = Some(compute_one(Source::Columns { rows, of: vec![Expr::from(&d_pre)] }, [1, d_sae], Expr::sum(0)));
+        let decoded = vec![(features, d_y.clone()), (via_gate, d_v.clone())];
+        // The skip connection carries both outputs' gradients.
+        let both = affine.w_skip.as_ref().map(|_| d_y.clone() + d_v);
+        let d_y = both.as_ref().unwrap_or(&d_y);
+        let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y, d_b_dec });
+        gradients.b_enc = columns(&d_gate);
+        if let Some(pull) = pull.into_iter().next() {
+            gradients.w_dec = gradients.w_dec.and(move |g, w_dec| g + w_dec * pull.reshape([d_sae, 1]));
+        }
         let mut gradients = gradients.into_vec();
-        gradients.push(d_magnitude.sum_dim(0));
-        gradients.push(d_r_mag);
-        let aux = gate_residual.square().sum() * r;
-        let extra = vec![("auxiliary_reconstruction_loss".to_string(), aux)];
-        let recon = residual.square().sum() * r;
-        Step { recon, sparsity, extra, fired: fired.sum_dim(0), gradients, buffers: Vec::new() }
+        gradients.push(columns(&d_magnitude));
+        let d_r_mag = Source::Columns { rows, of: vec![scaled * &a] };
+        gradients.push(Gradient::sum(d_r_mag, [1, d_sae]));
+        Learnt { gradients, buffers: Vec::new() }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        let mut taken = self.affine.take(any);
+        taken.extend([&mut self.b_mag, &mut self.r_mag].map(|slot| std::mem::replace(slot, any.clone())));
+        taken
     }
 }

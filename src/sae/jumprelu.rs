@@ -22,12 +22,14 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, activation};
 
-use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Step};
+use super::affine::{Affine, Backward, columns};
+use super::architecture::{Architecture, Batch, Parameter};
 use super::config::{Config, JumpPenalty, Kind, Unit};
 use super::dead;
+use super::learn::{Learnt, Tally, Terms};
 use super::named::Named;
 use crate::error::Result;
+use crate::kernels::{Expr, Out, Source, compute, compute_one};
 
 pub struct JumpRelu {
     affine: Affine,
@@ -68,40 +70,6 @@ impl JumpRelu {
     }
 }
 
-/// A row's penalty as the gradients of what it is made of.
-struct Penalty {
-    /// `s Σ_b P_b`, `[1]`
-    value: Tensor<1>,
-    /// With respect to the step function, `[rows or 1, 1]`.
-    d_step: Option<Tensor<2>>,
-    /// With respect to the features `[rows, d_sae]`, and to the norms `[1, d_sae]`.
-    d_features: Option<(Tensor<2>, Tensor<2>)>,
-}
-
-impl Settings {
-    /// The penalty; gradients are times the coefficient `c`.
-    fn penalty(&self, open: &Tensor<2>, features: &Tensor<2>, norms: &Tensor<2>, s: f64, c: f64) -> Penalty {
-        match self.penalty {
-            JumpPenalty::Step => {
-                let d_step = Tensor::full([1, 1], c * s, &open.device());
-                Penalty { value: open.clone().sum() * s, d_step: Some(d_step), d_features: None }
-            }
-            JumpPenalty::Quadratic => {
-                let over = open.clone().sum_dim(1) - self.target_l0; // [rows, 1]
-                let value = over.clone().square().sum() * (s * 2.0 / self.target_l0);
-                Penalty { value, d_step: Some(over * (c * s * 4.0 / self.target_l0)), d_features: None }
-            }
-            JumpPenalty::Tanh => {
-                // From 10 on it is 1; a GPU's own, made of exponentials, is no number for large ones.
-                let tanh = (features.clone() * norms.clone() * self.tanh_scale).clamp_max(10.0).tanh();
-                let slope = (-tanh.clone().square() + 1.0) * (c * s * self.tanh_scale);
-                let d_norms = (slope.clone() * features.clone()).sum_dim(0);
-                Penalty { value: tanh.sum() * s, d_step: None, d_features: Some((slope * norms.clone(), d_norms)) }
-            }
-        }
-    }
-}
-
 impl Architecture for JumpRelu {
     fn kind(&self) -> Kind {
         Kind::JumpRelu
@@ -130,66 +98,103 @@ impl Architecture for JumpRelu {
         Rc::new(Self { affine, threshold, settings: self.settings.clone() })
     }
 
-    fn step(&self, batch: &Batch) -> Step {
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
         let (affine, settings) = (&self.affine, &self.settings);
-        let (c, bandwidth) = (batch.coefficient, settings.bandwidth);
+        let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
+        let shape = [rows, d_sae];
+        let terms = Terms::new(batch, settings.unit, d_out, d_sae);
         // A file's threshold may be below 0.
-        let threshold = self.threshold.clone().clamp_min(0.0);
-        let pre = affine.pre_activations(batch.x.clone());
-        let open = pre.clone().greater(threshold.clone()).float();
-        let features = pre.clone() * open.clone();
-        let residual = batch.residual(affine.output(features.clone(), &batch.x));
-        let ([rows, d_out], [_, d_sae]) = (residual.dims(), pre.dims());
-        let (r, s) = (settings.unit.factor(rows, d_out), settings.unit.factor(rows, d_sae));
-        let norms = affine.decoder_norms();
-        let penalty = settings.penalty(&open, &features, &norms, s, c);
+        let threshold = Expr::from(&self.threshold).max(0.0);
+        let x = affine.centred(batch.x.clone());
+        let encoded = affine.encoded(&x, |pre| vec![&pre * pre.greater(&threshold), pre]);
+        let Ok([features, pre]) = <[_; 2]>::try_from(encoded) else { unreachable!("two outputs") };
+        let [residual, d_y] = affine.errors(&features, batch, &terms);
+        let revived = dead::revive(affine, batch, &pre, None, &residual, settings.unit.factor(rows, d_out), tally);
 
-        let d_y = batch.d_output(residual.clone() * (2.0 * r));
-        let mut d_features = d_y.clone().matmul(affine.w_dec.clone().transpose());
+        let h = Expr::from(&pre);
+        let open = h.greater(&threshold);
+        let f = &h * &open;
+        let below = batch.dead.as_ref().filter(|_| settings.pre_act_coefficient != 0.0);
+        let needs_norms = below.is_some() || settings.penalty == JumpPenalty::Tanh;
+        let norms = needs_norms.then(|| affine.decoder_norms());
+        // From 10 on tanh is 1; a GPU's own, made of exponentials, is no number for large ones.
+        let tanh = norms.as_ref().map(|norms| (&f * norms * settings.tanh_scale).min(10.0).tanh());
+        let slope = tanh.as_ref().map(|tanh| (Expr::constant(1.0) - tanh.square()) * terms.c_s() * settings.tanh_scale);
+        // How far each row's L0 is above the one wanted.
+        let over = (settings.penalty == JumpPenalty::Quadratic).then(|| {
+            let count = Source::Rows { cols: d_sae, of: vec![open.clone()] };
+            compute_one(count, [rows, 1], Expr::sum(0) - settings.target_l0)
+        });
+
+        // Within the bandwidth a threshold's gradient needs ∂f where f is 0 too.
+        let back = affine.back(&d_y, None, |d_features| {
+            let d_features = match (&slope, &norms) {
+                (Some(slope), Some(norms)) if settings.penalty == JumpPenalty::Tanh => d_features + slope * norms,
+                _ => d_features,
+            };
+            let rectangle = Expr::constant(0.5).greater(((&h - &threshold) / settings.bandwidth).abs());
+            let jump = &d_features * &threshold;
+            let jump = match (settings.penalty, &over) {
+                (JumpPenalty::Step, _) => jump + terms.c_s(),
+                (JumpPenalty::Quadratic, Some(over)) => jump + Expr::from(over) * terms.c_s() * (4.0 / settings.target_l0),
+                _ => jump,
+            };
+            let estimate = jump * rectangle / settings.bandwidth;
+            let d_pre = d_features * &open;
+            vec![if settings.ste_to_input { d_pre + &estimate } else { d_pre }, estimate]
+        });
+        let Ok([mut d_pre, mut estimate]) = <[_; 2]>::try_from(back) else { unreachable!("two outputs") };
+
         let mut d_norms = None;
-        if let Some((more, norms)) = penalty.d_features {
-            d_features = d_features + more;
-            d_norms = Some(norms);
+        if let (Some(dead), Some(norms)) = (below, &norms) {
+            let factor = settings.pre_act_coefficient * settings.unit.factor(rows, d_sae);
+            let below = (&threshold - &h).relu() * dead;
+            let pull = below.greater(0.0) * norms * factor;
+            let outs = vec![Out::New(Expr::from(&d_pre) - &pull), Out::New(Expr::from(&estimate) - &pull)];
+            let Ok(both) = <[_; 2]>::try_from(compute(Source::Each, shape, outs)) else { unreachable!("two outputs") };
+            [d_pre, estimate] = both;
+            let sums = compute_one(Source::Columns { rows, of: vec![below] }, [1, d_sae], Expr::sum(0) * factor);
+            tally.add("pre_act_loss", sums.clone() * norms.clone());
+            d_norms = Some(sums);
         }
-        let rectangle = ((pre.clone() - threshold.clone()) / bandwidth).abs().lower_elem(0.5).float();
-        let jump = match penalty.d_step {
-            Some(d_step) => d_features.clone() * threshold.clone() + d_step,
-            None => d_features.clone() * threshold.clone(),
-        };
-        let estimate = jump * rectangle / bandwidth;
-        let mut d_threshold = -estimate.clone().sum_dim(0);
-        let mut d_pre = d_features * open.clone();
-        if settings.ste_to_input {
-            d_pre = d_pre + estimate;
-        }
-
-        let mut extra = Vec::new();
-        if let Some(dead) = batch.dead.as_ref().filter(|_| settings.pre_act_coefficient != 0.0) {
-            let factor = settings.pre_act_coefficient * s;
-            let below = activation::relu(threshold - pre.clone()) * dead.clone();
-            let pull = below.clone().sign() * norms.clone() * factor;
-            d_threshold = d_threshold + pull.clone().sum_dim(0);
-            d_pre = d_pre - pull;
-            let sums = below.sum_dim(0) * factor; // [1, d_sae]
-            extra.push(("pre_act_loss".to_string(), (sums.clone() * norms.clone()).sum()));
-            d_norms = Some(d_norms.map_or(sums.clone(), |d| d + sums));
-        }
-        let revived = dead::revive(affine, batch, &pre, None, &residual, r);
         if let Some(revived) = &revived {
             d_pre = d_pre + revived.d_pre.clone();
         }
-        let mut gradients = affine.backward(&batch.x, features, d_pre, d_y);
-        if let Some(d_norms) = d_norms {
-            let pull = (d_norms / norms.clamp_min(1e-12)).transpose();
-            gradients.w_dec = gradients.w_dec + affine.w_dec.clone() * pull;
+
+        let d_b_dec = tally.errors(&residual, &d_y, &terms);
+        let penalty = match (settings.penalty, &tanh, &over) {
+            (JumpPenalty::Tanh, Some(tanh), _) => tanh.clone(),
+            _ => open.clone(),
+        };
+        let quadratic = settings.penalty == JumpPenalty::Quadratic;
+        let d_b_enc = tally.latents(open, shape, &terms, vec![penalty, Expr::from(&d_pre)], |sums| {
+            ((!quadratic).then(|| &sums[0] * terms.s()), vec![sums[1].clone()])
+        });
+        if let Some(over) = &over {
+            // No latent's own.
+            let value = Source::Columns { rows, of: vec![Expr::from(over).square()] };
+            let value = compute_one(value, [1, 1], Expr::sum(0) * terms.s() * (2.0 / settings.target_l0));
+            tally.add_sparsity(value);
         }
-        if let Some(revived) = revived {
-            gradients.w_dec = gradients.w_dec + revived.d_w_dec;
-            extra.push((revived.name.to_string(), revived.loss));
+        if let (JumpPenalty::Tanh, Some(slope)) = (settings.penalty, &slope) {
+            let more = compute_one(Source::Columns { rows, of: vec![slope * &f] }, [1, d_sae], Expr::sum(0));
+            d_norms = Some(d_norms.map_or(more.clone(), |d| d + more));
+        }
+        let decoded = [(features, d_y.clone())].into_iter().chain(revived.map(|revived| revived.decoded)).collect();
+        let d_b_enc = d_b_enc.into_iter().next();
+        let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
+        if let (Some(d_norms), Some(norms)) = (d_norms, &norms) {
+            let pull = (d_norms / norms.clone().clamp_min(1e-12)).reshape([d_sae, 1]);
+            gradients.w_dec = gradients.w_dec.and(move |g, w_dec| g + w_dec * pull);
         }
         let mut gradients = gradients.into_vec();
-        gradients.push(d_threshold);
-        let recon = residual.square().sum() * r;
-        Step { recon, sparsity: penalty.value, extra, fired: open.sum_dim(0), gradients, buffers: Vec::new() }
+        gradients.push(columns(&estimate).and(|sum, _| -sum));
+        Learnt { gradients, buffers: Vec::new() }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        let mut taken = self.affine.take(any);
+        taken.push(std::mem::replace(&mut self.threshold, any.clone()));
+        taken
     }
 }

@@ -12,16 +12,18 @@
 
 use std::rc::Rc;
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
-use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
+use super::affine::{Affine, Backward};
+use super::architecture::{Architecture, Batch, Parameter, Saved};
 use super::batchtopk::{BatchSelection, fold_scale};
 use super::config::{Config, Kind};
 use super::dead::{self, Revived};
+use super::learn::{Gradient, Learnt, Tally, Terms};
 use super::named::Named;
-use super::topk::Ranked;
+use super::topk::{Ranked, Selected};
 use crate::error::Result;
+use crate::kernels::{Expr, Form, Out, Source, compute, compute_one};
 
 pub struct Matryoshka {
     ranked: Ranked,
@@ -36,8 +38,12 @@ struct Level {
     /// The first latent that this level adds, and how many it adds.
     start: usize,
     count: usize,
+    /// Their activations, `[rows, count]`
+    features: Tensor<2>,
     /// `x̂_l − target`, `[rows, d_out]`
     residual: Tensor<2>,
+    /// `∂y_l`
+    d_y: Tensor<2>,
 }
 
 impl Matryoshka {
@@ -50,44 +56,47 @@ impl Matryoshka {
         Rc::new(Self { ranked, selection, widths: self.widths.clone(), aux_per_level: self.aux_per_level })
     }
 
-    fn levels(&self, batch: &Batch, features: &Tensor<2>) -> Vec<Level> {
+    fn levels(&self, batch: &Batch, features: &Tensor<2>, terms: &Terms) -> Vec<Level> {
         let affine = &self.ranked.affine;
+        let shape = [batch.rows(), affine.b_dec.dims()[1]];
         let mut decoded = affine.b_dec.clone();
         let mut start = 0;
         let mut levels = Vec::with_capacity(self.widths.len());
         for &width in &self.widths {
             let count = width - start;
-            decoded = features.clone().narrow(1, start, count).matmul(affine.w_dec.clone().narrow(0, start, count)) + decoded;
-            levels.push(Level { start, count, residual: batch.residual(decoded.clone()) });
-            start = width;
+            let features = features.clone().narrow(1, start, count);
+            let source = Source::product(Form::Plain, &features, &affine.w_dec.clone().narrow(0, start, count));
+            let y = Expr::sum(0) + &decoded;
+            let residual = batch.residual_of(y.clone());
+            let d_y = batch.d_output_of(&residual * terms.two_r());
+            let outs = vec![Out::New(y), Out::New(residual), Out::New(d_y)];
+            let Ok([y, residual, d_y]) = <[_; 3]>::try_from(compute(source, shape, outs)) else { unreachable!("three outputs") };
+            levels.push(Level { start, count, features, residual, d_y });
+            (decoded, start) = (y, width);
         }
         levels
     }
 
-    /// The loss that only dead latents feel.
-    fn revive(&self, batch: &Batch, pre: &Tensor<2>, rank: &Tensor<2>, levels: &[Level], r: f64) -> Option<Revived> {
+    /// The loss that only dead latents feel: its gradients with respect to the pre-activations and the decoder.
+    fn revive(&self, batch: &Batch, selected: &Selected, levels: &[Level], r: f64, tally: &mut Tally) -> Option<(Tensor<2>, Tensor<2>)> {
         let affine = &self.ranked.affine;
         let dead = batch.dead.as_ref()?;
+        let Selected { pre, rank, .. } = selected;
         if !self.aux_per_level || batch.aux_k == 0.0 {
-            return dead::revive(affine, batch, pre, Some(rank), &levels.last()?.residual, r);
+            let Revived { d_pre, decoded } = dead::revive(affine, batch, pre, Some(rank), &levels.last()?.residual, r, tally)?;
+            let d_w_dec = Source::product(Form::Outer, &decoded.0, &decoded.1);
+            return Some((d_pre, compute_one(d_w_dec, affine.w_dec.dims(), Expr::sum(0))));
         }
-        let revived = levels.iter().map(|Level { start, count, residual }| {
+        let (mut d_pre, mut d_w_dec) = (Vec::new(), Vec::new());
+        for Level { start, count, residual, .. } in levels {
             let columns = |t: &Tensor<2>| t.clone().narrow(1, *start, *count);
             let w_dec = affine.w_dec.clone().narrow(0, *start, *count);
-            dead::auxiliary_top_k(&w_dec, batch, &columns(dead), &columns(pre), &columns(rank), residual, r)
-        });
-        let (mut losses, mut d_pre, mut d_w_dec) = (Vec::new(), Vec::new(), Vec::new());
-        for level in revived {
-            losses.push(level.loss);
-            d_pre.push(level.d_pre);
-            d_w_dec.push(level.d_w_dec);
+            let revived = dead::auxiliary_top_k(&w_dec, batch, &columns(dead), &columns(pre), &columns(rank), residual, r, tally);
+            let (acts, d_recons) = revived.decoded;
+            d_w_dec.push(compute_one(Source::product(Form::Outer, &acts, &d_recons), w_dec.dims(), Expr::sum(0)));
+            d_pre.push(revived.d_pre);
         }
-        Some(Revived {
-            name: "auxiliary_reconstruction_loss",
-            loss: Tensor::cat(losses, 0).sum(),
-            d_pre: Tensor::cat(d_pre, 1),
-            d_w_dec: Tensor::cat(d_w_dec, 0),
-        })
+        Some((Tensor::cat(d_pre, 1), Tensor::cat(d_w_dec, 0)))
     }
 }
 
@@ -131,43 +140,49 @@ impl Architecture for Matryoshka {
         self.with(self.ranked.clone(), self.selection.with(threshold))
     }
 
-    fn step(&self, batch: &Batch) -> Step {
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
         let affine = &self.ranked.affine;
-        let pre = affine.pre_activations(batch.x.clone());
-        let rank = self.ranked.rank(pre.clone());
-        let candidates = activation::relu(rank.clone());
-        let mask = self.selection.of_batch(&candidates);
-        let features = activation::relu(pre.clone()) * mask.clone();
-        let levels = self.levels(batch, &features);
-        let (rows, d_out) = (batch.rows(), affine.b_dec.dims()[1]);
-        let r = self.ranked.unit.factor(rows, d_out);
+        let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
+        let terms = Terms::new(batch, self.ranked.unit, d_out, d_sae);
+        let x = affine.centred(batch.x.clone());
+        let selected = self.ranked.selected(&x, |rank| self.selection.bound(rank));
+        let levels = self.levels(batch, &selected.features, &terms);
 
         // From the widest level inwards, the gradients of what each level adds.
-        let mut d_y = Tensor::zeros([rows, d_out], &pre.device());
+        let mut d_y = Tensor::zeros([rows, d_out], &x.device());
         let (mut d_features, mut d_w_dec) = (Vec::new(), Vec::new());
-        for Level { start, count, residual } in levels.iter().rev() {
-            d_y = d_y + batch.d_output(residual.clone() * (2.0 * r));
-            let w_dec = affine.w_dec.clone().narrow(0, *start, *count);
-            d_features.insert(0, d_y.clone().matmul(w_dec.transpose()));
-            d_w_dec.insert(0, features.clone().narrow(1, *start, *count).transpose().matmul(d_y.clone()));
+        for level in levels.iter().rev() {
+            d_y = d_y + level.d_y.clone();
+            let w_dec = affine.w_dec.clone().narrow(0, level.start, level.count);
+            let back = Source::product_where(Form::Transposed, &d_y, &w_dec, &level.features);
+            let active = Expr::from(&level.features).greater(0.0);
+            d_features.push(compute_one(back, [rows, level.count], Expr::sum(0) * active));
+            d_w_dec.push(compute_one(Source::product(Form::Outer, &level.features, &d_y), [level.count, d_out], Expr::sum(0)));
         }
-        let mut d_pre = Tensor::cat(d_features, 1) * mask.clone();
-        let mut w_dec = Tensor::cat(d_w_dec, 0);
-        let mut extra = Vec::new();
+        d_features.reverse();
+        d_w_dec.reverse();
+        let (mut d_pre, mut d_w_dec) = (Tensor::cat(d_features, 1), Tensor::cat(d_w_dec, 0));
+        let r = self.ranked.unit.factor(rows, d_out);
         for (level, width) in levels.iter().zip(&self.widths).take(levels.len() - 1) {
-            extra.push((format!("inner_mse_loss_{width}"), level.residual.clone().square().sum() * r));
+            let squares = Source::Columns { rows, of: vec![Expr::from(&level.residual).square()] };
+            tally.add(&format!("inner_mse_loss_{width}"), compute_one(squares, [1, d_out], Expr::sum(0) * terms.r()));
         }
-        if let Some(revived) = self.revive(batch, &pre, &rank, &levels, r) {
-            d_pre = d_pre + revived.d_pre;
-            w_dec = w_dec + revived.d_w_dec;
-            extra.push((revived.name.to_string(), revived.loss));
+        if let Some((more, decoder)) = self.revive(batch, &selected, &levels, r, tally) {
+            (d_pre, d_w_dec) = (d_pre + more, d_w_dec + decoder);
         }
         // The last d_y is the sum over all levels, each of which has b_dec.
-        let gradients = affine.backward_with(&batch.x, w_dec, d_pre, d_y).into_vec();
-        let outermost = levels.last().map_or_else(|| batch.residual(affine.b_dec.clone()), |level| level.residual.clone());
-        let recon = outermost.square().sum() * r;
-        let buffers = vec![self.selection.moved(candidates * mask.clone())];
-        Step { sparsity: recon.zeros_like(), recon, extra, fired: mask.sum_dim(0), gradients, buffers }
+        let Selected { features, bound, .. } = &selected;
+        let residual = levels.last().map_or_else(|| batch.residual(affine.b_dec.clone()), |level| level.residual.clone());
+        let d_b_dec = tally.errors(&residual, &d_y, &terms);
+        let active = Expr::from(features).greater(0.0);
+        let d_b_enc = tally.latents(active, [rows, d_sae], &terms, vec![Expr::from(&d_pre)], |sums| (None, sums)).into_iter().next();
+        let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded: Vec::new(), d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
+        gradients.w_dec = Gradient::from(d_w_dec);
+        Learnt { gradients: gradients.into_vec(), buffers: vec![self.selection.moved(bound)] }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        self.ranked.affine.take(any)
     }
 
     fn with_scale_folded(&self, scale: f64) -> Rc<dyn Architecture> {

@@ -5,12 +5,14 @@
 //! `∂x̂ = 2r (x̂ − target)`, `∂f = ∂y W_decᵀ + c·s n`, `∂h = ∂f · 1[f > 0]`,
 //! and through the weights of the penalty `∂W_dec[i] += c·s (Σ_b f_i) W_dec[i] / n_i`.
 
-use burn::tensor::activation;
+use burn::tensor::Tensor;
 
-use super::affine::{Affine, AffineGradients};
-use super::architecture::{Batch, Saved, Step};
+use super::affine::{Affine, AffineGradients, Backward};
+use super::architecture::{Batch, Saved};
 use super::config::{Kind, Unit};
 use super::dead;
+use super::learn::{Tally, Terms};
+use crate::kernels::{Expr, Source, compute_one};
 
 /// The L1 term's conventions.
 #[derive(Debug, Clone, Copy)]
@@ -20,45 +22,63 @@ pub struct L1 {
     pub weighted: bool,
 }
 
-/// Loss terms and gradients; the caller puts the gradients into its parameters' order.
-pub fn relu_step(affine: &Affine, batch: &Batch, l1: L1) -> (Step, AffineGradients) {
-    let rows = batch.rows();
-    let pre = affine.pre_activations(batch.x.clone());
-    let [_, d_sae] = pre.dims();
-    let features = activation::relu(pre.clone());
-    let active = features.clone().sign();
-    let residual = batch.residual(affine.output(features.clone(), &batch.x));
-    let [_, d_out] = residual.dims();
-    let (r, s) = (l1.unit.factor(rows, d_out), l1.unit.factor(rows, d_sae));
+/// What a tied SAE, which has one matrix, needs beside the gradients: the pairs whose products `∂W_dec` is, and what the penalty
+/// multiplies each row of it by, `[1, d_sae]`.
+pub struct Decoder {
+    pub pairs: Vec<(Tensor<2>, Tensor<2>)>,
+    pub pull: Option<Tensor<2>>,
+}
 
-    let d_y = batch.d_output(residual.clone() * (2.0 * r));
-    let mut d_features = d_y.clone().matmul(affine.w_dec.clone().transpose());
-    let (sparsity, d_w_dec) = if l1.weighted {
-        let norms = affine.decoder_norms();
-        d_features = d_features + norms.clone() * (batch.coefficient * s);
-        let sums = features.clone().sum_dim(0); // [1, d_sae]
-        let pull = (sums.clone() / norms.clone().clamp_min(1e-12)).transpose() * (batch.coefficient * s);
-        ((sums * norms).sum() * s, Some(affine.w_dec.clone() * pull))
-    } else {
-        d_features = d_features + batch.coefficient * s;
-        (features.clone().sum() * s, None)
+/// The gradients; that of the decoder twice, once as what it is made of. The caller puts them into its parameters' order.
+pub fn relu_step(affine: &Affine, batch: &Batch, l1: L1, tally: &mut Tally) -> (AffineGradients, Decoder) {
+    let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
+    let terms = Terms::new(batch, l1.unit, d_out, d_sae);
+    let x = affine.centred(batch.x.clone());
+    let mut encoded = affine.encoded(&x, |h| if batch.revives() { vec![h.relu(), h] } else { vec![h.relu()] });
+    let pre = if batch.revives() { encoded.pop() } else { None };
+    let features = encoded.swap_remove(0);
+    let [residual, d_y] = affine.errors(&features, batch, &terms);
+    let r = l1.unit.factor(rows, d_out);
+    let revived = pre.and_then(|pre| dead::revive(affine, batch, &pre, None, &residual, r, tally));
+
+    let norms = l1.weighted.then(|| affine.decoder_norms());
+    let active = Expr::from(&features).greater(0.0);
+    let d_pre = affine.back(&d_y, Some(&features), |d_features| {
+        let d_features = match &norms {
+            Some(norms) => d_features + terms.c_s() * norms,
+            None => d_features + terms.c_s(),
+        };
+        let d_pre = d_features * &active;
+        vec![match &revived {
+            Some(revived) => d_pre + &revived.d_pre,
+            None => d_pre,
+        }]
+    });
+    let d_pre = d_pre.into_iter().next().expect("one output");
+    let d_b_dec = tally.errors(&residual, &d_y, &terms);
+    let (f, summed) = (Expr::from(&features), affine.subtract_b_dec);
+    let (pull, d_b_enc) = match &norms {
+        Some(norms) => {
+            let pull = tally.latents(active, [rows, d_sae], &terms, vec![f], |sums| {
+                let pull = &sums[0] / Expr::from(norms).max(1e-12) * terms.c_s();
+                (Some(&sums[0] * norms * terms.s()), vec![pull])
+            });
+            let of = || Source::Columns { rows, of: vec![Expr::from(&d_pre)] };
+            (pull.into_iter().next(), summed.then(|| compute_one(of(), [1, d_sae], Expr::sum(0))))
+        }
+        None => {
+            let more = if summed { vec![f, Expr::from(&d_pre)] } else { vec![f] };
+            let d_b_enc = tally.latents(active, [rows, d_sae], &terms, more, |sums| (Some(&sums[0] * terms.s()), sums.into_iter().skip(1).collect()));
+            (None, d_b_enc.into_iter().next())
+        }
     };
-    let mut d_pre = d_features * active.clone();
-    let revived = dead::revive(affine, batch, &pre, None, &residual, r);
-    if let Some(revived) = &revived {
-        d_pre = d_pre + revived.d_pre.clone();
+    let decoded: Vec<_> = [(features, d_y.clone())].into_iter().chain(revived.map(|revived| revived.decoded)).collect();
+    let decoder = Decoder { pairs: decoded.clone(), pull: pull.clone() };
+    let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
+    if let Some(pull) = pull {
+        gradients.w_dec = gradients.w_dec.and(move |g, w_dec| g + w_dec * pull.reshape([d_sae, 1]));
     }
-    let mut gradients = affine.backward(&batch.x, features, d_pre, d_y);
-    if let Some(more) = d_w_dec {
-        gradients.w_dec = gradients.w_dec + more;
-    }
-    let mut extra = Vec::new();
-    if let Some(revived) = revived {
-        gradients.w_dec = gradients.w_dec + revived.d_w_dec;
-        extra.push((revived.name.to_string(), revived.loss));
-    }
-    let recon = residual.square().sum() * r;
-    (Step { recon, sparsity, extra, fired: active.sum_dim(0), gradients: Vec::new(), buffers: Vec::new() }, gradients)
+    (gradients, decoder)
 }
 
 /// SAELens knows the notebooks' SAEs as standard ones.

@@ -12,8 +12,9 @@ use std::rc::Rc;
 use burn::tensor::{Tensor, activation};
 
 use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
+use super::architecture::{Architecture, Batch, Parameter, Saved};
 use super::config::{Config, Kind};
+use super::learn::{Learnt, Tally};
 use super::named::Named;
 use super::relu::{L1, relu_step, saved_as_standard};
 use crate::error::Result;
@@ -56,9 +57,13 @@ impl Architecture for Standard {
         Rc::new(Self::of(self.kind, self.affine.with_parameters(&mut parameters.into_iter()), self.l1))
     }
 
-    fn step(&self, batch: &Batch) -> Step {
-        let (step, gradients) = relu_step(&self.affine, batch, self.l1);
-        Step { gradients: gradients.into_vec(), ..step }
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
+        let (gradients, _) = relu_step(&self.affine, batch, self.l1, tally);
+        Learnt { gradients: gradients.into_vec(), buffers: Vec::new() }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        self.affine.take(any)
     }
 
     fn saved(&self) -> Saved {

@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, activation};
 
-use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
+use super::affine::{Affine, AffineGradients};
+use super::architecture::{Architecture, Batch, Parameter, Saved};
 use super::config::{Config, Kind};
+use super::learn::{Learnt, Tally};
 use super::named::Named;
-use super::relu::{L1, relu_step};
+use super::relu::{Decoder, L1, relu_step};
 use crate::error::{Result, check_setting};
 
 pub struct Tied {
@@ -65,10 +66,22 @@ impl Architecture for Tied {
         Rc::new(Self::of(w_enc, b_enc, b_dec, self.affine.subtract_b_dec, self.l1))
     }
 
-    fn step(&self, batch: &Batch) -> Step {
-        let (step, g) = relu_step(&self.affine, batch, self.l1);
-        // W is used twice: in the encoder and, transposed, in the decoder.
-        Step { gradients: vec![g.w_enc + g.w_dec.transpose(), g.b_enc, g.b_dec], ..step }
+    /// W is used twice: in the encoder and, transposed, in the decoder.
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
+        let (AffineGradients { w_enc, b_enc, b_dec, .. }, Decoder { pairs, pull }) = relu_step(&self.affine, batch, self.l1, tally);
+        let turned = pairs.into_iter().map(|(a, b)| (b, a));
+        let w = w_enc.with_pairs(turned);
+        let w = match pull {
+            Some(pull) => w.and(move |g, w| g + w * pull),
+            None => w,
+        };
+        Learnt { gradients: vec![w, b_enc, b_dec], buffers: Vec::new() }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        let mut taken = self.affine.take(any);
+        taken.remove(1); // W_dec, which is W_enc
+        taken
     }
 
     /// A scale cannot be folded into one matrix that both multiplies and divides by it.

@@ -12,13 +12,15 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, activation};
 
-use super::affine::Affine;
-use super::architecture::{Architecture, Batch, Parameter, Saved, Step};
+use super::affine::{Affine, AffineGradients, Backward};
+use super::architecture::{Architecture, Batch, Parameter, Saved};
 use super::config::{Config, Kind, Unit};
 use super::dead;
+use super::learn::{Learnt, Tally, Terms};
 use super::named::Named;
-use super::select::{Per, largest_positive};
 use crate::error::Result;
+use crate::kernels::select::{Per, kth_largest, largest_positive};
+use crate::kernels::{Expr, Source, compute_one};
 
 /// What the top-k family shares.
 #[derive(Clone)]
@@ -55,35 +57,44 @@ impl Ranked {
         self.affine.decode(features)
     }
 
-    /// The step with the latents that `select` marks among the candidates; also those candidates'
-    /// activations, 0 elsewhere.
-    pub fn step(&self, batch: &Batch, select: impl FnOnce(&Tensor<2>) -> Tensor<2>) -> (Step, Tensor<2>) {
+    /// The gradients with the latents whose rank reaches `bound` of all ranks, `[rows or 1, 1]`; also that bound.
+    pub fn learn(&self, batch: &Batch, bound: impl FnOnce(&Tensor<2>) -> Tensor<2>, tally: &mut Tally) -> (AffineGradients, Tensor<2>) {
         let affine = &self.affine;
-        let pre = affine.pre_activations(batch.x.clone());
-        let rank = self.rank(pre.clone());
-        let candidates = activation::relu(rank.clone());
-        let mask = select(&candidates);
-        let kept = candidates * mask.clone();
-        let features = activation::relu(pre.clone()) * mask.clone();
+        let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
+        let terms = Terms::new(batch, self.unit, d_out, d_sae);
+        let x = affine.centred(batch.x.clone());
+        let Selected { pre, rank, features, bound } = self.selected(&x, bound);
+        let [residual, d_y] = affine.errors(&features, batch, &terms);
+        let revived = dead::revive(affine, batch, &pre, Some(&rank), &residual, self.unit.factor(rows, d_out), tally);
+        let active = Expr::from(&features).greater(0.0);
+        let d_pre = affine.back(&d_y, Some(&features), |d_features| {
+            let d_pre = d_features * &active;
+            vec![match &revived {
+                Some(revived) => d_pre + &revived.d_pre,
+                None => d_pre,
+            }]
+        });
+        let d_pre = d_pre.into_iter().next().expect("one output");
+        let d_b_dec = tally.errors(&residual, &d_y, &terms);
+        let d_b_enc = tally.latents(active, [rows, d_sae], &terms, vec![Expr::from(&d_pre)], |sums| (None, sums)).into_iter().next();
+        let decoded = [(features, d_y.clone())].into_iter().chain(revived.map(|revived| revived.decoded)).collect();
+        let gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
+        (gradients, bound)
+    }
 
-        let residual = batch.residual(affine.output(features.clone(), &batch.x));
-        let [rows, d_out] = residual.dims();
-        let r = self.unit.factor(rows, d_out);
-        let d_y = batch.d_output(residual.clone() * (2.0 * r));
-        let mut d_pre = d_y.clone().matmul(affine.w_dec.clone().transpose()) * mask.clone();
-        let revived = dead::revive(affine, batch, &pre, Some(&rank), &residual, r);
-        if let Some(revived) = &revived {
-            d_pre = d_pre + revived.d_pre.clone();
-        }
-        let mut gradients = affine.backward(&batch.x, features, d_pre, d_y);
-        let mut extra = Vec::new();
-        if let Some(revived) = revived {
-            gradients.w_dec = gradients.w_dec + revived.d_w_dec;
-            extra.push((revived.name.to_string(), revived.loss));
-        }
-        let recon = residual.square().sum() * r;
-        let (sparsity, gradients) = (recon.zeros_like(), gradients.into_vec());
-        (Step { recon, sparsity, extra, fired: mask.sum_dim(0), gradients, buffers: Vec::new() }, kept)
+    /// What is selected from a batch of centred rows.
+    pub fn selected(&self, centred: &Tensor<2>, bound: impl FnOnce(&Tensor<2>) -> Tensor<2>) -> Selected {
+        let norms = self.rescale.then(|| self.affine.decoder_norms());
+        let mut encoded = self.affine.encoded(centred, |pre| match &norms {
+            Some(norms) => vec![&pre * norms, pre],
+            None => vec![pre],
+        });
+        let rank = encoded.swap_remove(0);
+        let pre = encoded.pop().unwrap_or_else(|| rank.clone());
+        let bound = bound(&rank);
+        let kept = Expr::from(&rank).greater_equal(&bound);
+        let features = compute_one(Source::Each, pre.dims(), Expr::from(&pre).relu() * kept);
+        Selected { pre, rank, features, bound }
     }
 
     /// The tensors as SAELens saves them: with `rescale` the norms moved from the decoder into the encoder.
@@ -97,6 +108,17 @@ impl Ranked {
         }
         affine.parameters("b_enc")
     }
+}
+
+/// A batch's latents, `[rows, d_sae]` each.
+pub struct Selected {
+    pub pre: Tensor<2>,
+    /// What they are compared by.
+    pub rank: Tensor<2>,
+    /// What is decoded.
+    pub features: Tensor<2>,
+    /// What the rank of a selected latent reaches.
+    pub bound: Tensor<2>,
 }
 
 pub struct TopK {
@@ -137,8 +159,13 @@ impl Architecture for TopK {
         Rc::new(Self { ranked: self.ranked.with_parameters(parameters), k: self.k })
     }
 
-    fn step(&self, batch: &Batch) -> Step {
-        self.ranked.step(batch, |candidates| largest_positive(candidates, self.k, Per::Row)).0
+    fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
+        let (gradients, _) = self.ranked.learn(batch, |rank| kth_largest(rank, self.k, Per::Row), tally);
+        Learnt { gradients: gradients.into_vec(), buffers: Vec::new() }
+    }
+
+    fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {
+        self.ranked.affine.take(any)
     }
 
     /// SAELens leaves the switch on: rows of norm 1 change nothing.

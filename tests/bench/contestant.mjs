@@ -20,11 +20,20 @@ export class Contestant {
   #closed = "";
   #unloadable = "";
   label = "";
+  /** How its model's weights are kept: "f16" or "f32". */
+  weights = "";
+  /** Seconds that an answer may take. */
+  limit = 0;
 
-  /** @param {{browser: () => import("playwright-core").Browser, url: string, kind: string, device: string, model: {folder: string, onnx: string}, limits: {open: number, turn: number}}} options */
+  /**
+   * `kind`: "lab", "onnx" or "tensorflow"; `name` tells apart those of one kind.
+   * @param {{browser: () => import("playwright-core").Browser, url: string, kind: string, name?: string, device: string,
+   *   model: {folder: string, onnx: string, onnxCollect: string, weights?: "f32"}, limits: {open: number, turn: number}}} options
+   */
   constructor(options) {
     this.#options = options;
-    this.kind = options.kind;
+    this.name = options.name ?? options.kind;
+    this.limit = options.limits.turn;
   }
 
   /** Calls a method that needs the model. */
@@ -33,7 +42,7 @@ export class Contestant {
     await this.#open();
     if (!this.#loaded) {
       try {
-        await this.#call("loadModel", [this.#options.model], this.#options.limits.open);
+        this.weights = await this.#call("loadModel", [this.#options.model], this.#options.limits.open);
       } catch (error) {
         this.#unloadable = `loading: ${error.message}`;
         throw error;
@@ -56,12 +65,12 @@ export class Contestant {
 
   /** Milliseconds from an empty page to the first token of the tiny model. The first one is cold, the others find their files in the browser's cache. */
   async startUp() {
-    const { browser, url, kind, device, limits } = this.#options;
+    const { browser, url, kind, device } = this.#options;
     if (this.#start?.browser() !== browser()) this.#start = await browser().newContext();
     const page = await this.#start.newPage();
     try {
       await page.goto(url);
-      return await within(limits.turn, page.evaluate(async ({ kind, device }) => {
+      return await within(this.limit, page.evaluate(async ({ kind, device }) => {
         const start = performance.now();
         const { contestant } = await import(`/peers/${kind === "lab" ? "lab" : "page"}.js`);
         const it = kind === "lab" ? contestant : contestant(kind);
@@ -78,7 +87,7 @@ export class Contestant {
   /** What its worker has asked of the GPU so far. */
   async counts() {
     if (!this.#page) throw new Error("it is not open");
-    return within(this.#options.limits.turn, this.#page.evaluate(() => new Promise((done) => {
+    return within(this.limit, this.#page.evaluate(() => new Promise((done) => {
       const channel = new BroadcastChannel("counts");
       channel.onmessage = ({ data }) => {
         if (typeof data !== "object") return;
@@ -117,7 +126,7 @@ export class Contestant {
     }
   }
 
-  async #call(method, args, limit = this.#options.limits.turn) {
+  async #call(method, args, limit = this.limit) {
     try {
       return await within(limit, this.#page.evaluate(({ method, args }) => window.contestant[method](...args), { method, args }));
     } catch (error) {

@@ -5,15 +5,17 @@
 //
 //   --layers 12 --d 768 --vocab 50257    the GPT-2; --gpu-layers, --gpu-d, --gpu-vocab: the one on WebGPU. There a software adapter gets 4, 256 and 8192,
 //                                        since it gives no answer at GPT-2 small's size
-//   --sae 768x3072x256, --gpu-sae        d, features and batch of the SAE
+//   --sae 768x3072x256,…, --gpu-sae      d, features and batch of the SAEs
 //   --contexts 64,512, --prefills 64,512 in tokens
-//   --only TEXT       what has TEXT in “device | contestant | what is measured”, such as "cpu", "onnx", "decode", "tied"
-//   --rounds N        how often the lab and a peer take turns, each time the other one first
+//   --f32             beside the lab's f16 weights on WebGPU its f32 ones, as the peers have them
+//   --only TEXT       what has TEXT in “device | contestant | what is measured”, such as "cpu", "onnx", "token at", "tied"
+//   --rounds N        how often the lab and a peer take turns, each time the other one first; twice at most where a turn takes longer than 20 s
 //   --limit N         seconds that one turn may take; --open-limit N: that opening and loading may. What takes longer is “no answer in N s”
-//   --json FILE       every time that was measured
+//   --json FILE       every time that was measured; `node tests/bench/peers-tables.mjs FILE` prints its tables again
 //
 // Two contestants at a time are open, each in a page of its own. They take turns, so that whatever else the machine does befalls both, and a ratio is the median of the
-// turns' ratios. Who gives other logits or losses than the lab does not take part. WebGPU calls are counted in a visit of their own, for all.
+// turns' ratios. Who gives other logits, activations or losses than the lab does not take part, nor who gives none. WebGPU calls are counted in a visit of their own, for all.
+// The pages are cross-origin isolated, which makes their clocks finer; no contestant uses the threads that come with it.
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -23,32 +25,29 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CACHE, adapterOf, launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
-import { countWebGpu } from "./count-webgpu.mjs";
+import { COUNT_WEBGPU } from "./count-webgpu.mjs";
 import { Contestant, NoAnswer } from "./contestant.mjs";
-import { median, printTables } from "./peers-tables.mjs";
-import { tokens } from "./peers/numbers.js";
+import { check, collectLayer, plan, turn } from "./peers-plan.mjs";
+import { ISOLATED, median, printTables } from "./peers-tables.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const text = (value) => ({ type: "string", default: value });
 const { values: flags } = parseArgs({ options: {
   root: text(join(here, "../../www")), packages: text(join(CACHE, "bench-node/node_modules")), python: text(join(CACHE, "python/bin/python")), made: text(join(CACHE, "models")),
   layers: text("12"), d: text("768"), vocab: text("50257"), sae: text("768x3072x256"),
-  "gpu-layers": { type: "string" }, "gpu-d": { type: "string" }, "gpu-vocab": { type: "string" }, "gpu-sae": { type: "string" },
+  "gpu-layers": { type: "string" }, "gpu-d": { type: "string" }, "gpu-vocab": { type: "string" }, "gpu-sae": { type: "string" }, f32: { type: "boolean", default: false },
   contexts: text("64,512"), prefills: text("64,512"), only: text(""), rounds: text("5"), limit: text("120"), "open-limit": text("900"), json: { type: "string" },
 } });
 
-/** How far a logit may be from the lab's, and a loss relative to the lab's, before a peer is none. */
-const LOGIT_ALLOWED = 1e-2, LOSS_ALLOWED = 1e-3;
 /** A turn takes as many tokens or steps as are done in this time, in milliseconds, but at least and at most so many. */
 const TURN = 2000, LEAST = 1, MOST = 8;
-const PEERS = { onnx: { webgpu: "WebGPU", cpu: "wasm, 1 thread" }, tensorflow: { webgpu: "WebGPU", cpu: "wasm, 1 thread" } };
-const ARCHITECTURES = ["tied", "standard", "topk"];
-const numbers = (list) => list.split(",").filter(Boolean).map(Number);
+/** A turn that takes longer, in milliseconds, is taken so often at most. */
+const LONG = 20_000, LONG_ROUNDS = 2;
+const PEERS = { cpu: ["onnx", "tensorflow"], webgpu: flags.f32 ? ["lab-f32", "onnx", "tensorflow"] : ["onnx", "tensorflow"] };
 const rounds = Number(flags.rounds), limit = Number(flags.limit), openLimit = Number(flags["open-limit"]);
 const report = { models: {}, rows: [], counts: [], torch: null };
 
-const site = await startServer({ root: flags.root, base: "/", mounts: { "/peers/": join(here, "peers"), "/npm/": flags.packages, "/made/": flags.made } });
-site.prelude = `(${countWebGpu})();`;
+const site = await startServer({ root: flags.root, base: "/", mounts: { "/peers/": join(here, "peers"), "/npm/": flags.packages, "/made/": flags.made }, headers: ISOLATED });
 let browser = await launch({ adapter: true });
 try {
   const adapter = await adapterOf(browser, site.url);
@@ -57,16 +56,17 @@ try {
   say(`Chromium ${report.chromium}, ${report.processor}, WebGPU adapter: ${report.adapter}`);
   for (const device of ["cpu", "webgpu"]) {
     if (device === "webgpu" && !adapter) continue;
-    const peers = Object.keys(PEERS).filter((peer) => plan(device, peer).length > 0);
-    if (peers.length === 0) continue;
     const size = sizeOf(device, software);
+    const peers = PEERS[device].filter((peer) => planOf(device, peer, size).length > 0);
+    if (peers.length === 0) continue;
     const made = await models(size);
     report.models[device] = { ...size, label: `${size.layers} layers, d ${size.d}, ${size.vocab} tokens` };
-    const torch = device === "cpu" && "cpu | torch".includes(flags.only) ? await torchOnTheCpu(made.path, size) : null;
+    const torch = device === "cpu" && `${device} | torch`.includes(flags.only) ? await torchOnTheCpu(made.path, size) : null;
     const lab = contestant("lab", device, made);
     for (const peer of peers) await pair(device, lab, contestant(peer, device, made), size);
     if (torch) await compareTorch(torch, lab, size);
     await lab.close();
+    if (device === "webgpu") await countAll(["lab", ...peers], made, size);
   }
 } finally {
   await browser.close();
@@ -80,15 +80,8 @@ function say(line) {
   console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 }
 
-/** What is measured of a pair; `--only` chooses. A peer without training does not train. */
-function plan(device, peer) {
-  const all = [
-    ...numbers(flags.contexts).map((n) => ({ what: `decode at context ${n}`, kind: "decode", n })),
-    ...numbers(flags.prefills).map((n) => ({ what: `prefill of ${n} tokens`, kind: "prefill", n })),
-    ...(peer === "onnx" ? [] : ARCHITECTURES.map((architecture) => ({ what: `SAE step, ${architecture}`, kind: "train", architecture }))),
-    { what: "start-up", kind: "start" },
-  ];
-  return all.filter(({ what }) => `${device} | ${peer} | ${what}`.includes(flags.only));
+function planOf(device, peer, { sae, layers }) {
+  return plan(device, peer, { contexts: flags.contexts, prefills: flags.prefills, sae, layers, only: flags.only });
 }
 
 function sizeOf(device, software) {
@@ -96,19 +89,20 @@ function sizeOf(device, software) {
   const [layers, d, vocab, sae] = device === "cpu"
     ? [flags.layers, flags.d, flags.vocab, flags.sae]
     : [gpu("layers", "4"), gpu("d", "256"), gpu("vocab", "8192"), flags["gpu-sae"] ?? flags.sae];
-  const [saeD, features, batch] = sae.split("x").map(Number);
-  return { layers: Number(layers), d: Number(d), vocab: Number(vocab), sae: { d: saeD, features, batch } };
+  return { layers: Number(layers), d: Number(d), vocab: Number(vocab), sae };
 }
 
-/** Makes the random GPT-2 of this size and both ONNX files, where they are not there. */
+/** Makes the random GPT-2 of this size and its ONNX files, where they are not there. */
 async function models({ layers, d, vocab }) {
   const name = `bench-${layers}x${d}x${vocab}`;
   const path = join(flags.made, name);
+  const layer = collectLayer(layers);
   mkdirSync(flags.made, { recursive: true });
   await python("random_gpt2.py", "--layers", layers, "--d", d, "--vocab", vocab, "--out", path);
   await python("onnx_gpt2.py", "--from", path, "--out", `${path}.onnx`);
+  await python("onnx_gpt2.py", "--from", path, "--collect", layer, "--out", `${path}-collect-${layer}.onnx`);
   await python("onnx_gpt2.py", "--from", join(flags.root, "models/tiny"), "--out", join(flags.made, "bench-tiny.onnx"));
-  return { path, folder: `/made/${name}/`, onnx: `/made/${name}.onnx` };
+  return { path, folder: `/made/${name}/`, onnx: `/made/${name}.onnx`, onnxCollect: `/made/${name}-collect-${layer}.onnx` };
 }
 
 /** What a script of this folder prints. */
@@ -122,59 +116,46 @@ function python(script, ...args) {
   });
 }
 
-function contestant(kind, device, made) {
-  return new Contestant({ browser: () => browser, url: `${site.url}__blank`, kind, device, model: { folder: made.folder, onnx: made.onnx }, limits: { open: openLimit, turn: limit } });
+function contestant(name, device, { folder, onnx, onnxCollect }) {
+  const [kind, weights] = name === "lab-f32" ? ["lab", "f32"] : [name, undefined];
+  return new Contestant({ browser: () => browser, url: `${site.url}__blank`, kind, name, device, model: { folder, onnx, onnxCollect, weights }, limits: { open: openLimit, turn: limit } });
 }
 
 async function pair(device, lab, peer, size) {
-  say(`${device}: the lab and ${peer.kind}`);
-  const wanted = plan(device, peer.kind);
-  const wrong = { logits: undefined };
-  for (const item of wanted) {
-    const row = { device, peer: peer.kind, ...item, lab: [], times: [] };
+  say(`${device}: the lab and ${peer.name}`);
+  const checked = new Map();
+  for (const item of planOf(device, peer.name, size)) {
+    const row = { device, peer: peer.name, ...item, lab: [], times: [], wrong: "" };
     report.rows.push(row);
-    try {
-      if (item.kind === "decode" || item.kind === "prefill") wrong.logits ??= await logitsApart(lab, peer, size);
-      row.wrong = item.kind === "train" ? await lossesApart(lab, peer, item.architecture, size) : item.kind === "start" ? "" : wrong.logits;
-      if (row.wrong) continue;
-      await turns(row, lab, peer, item, size);
-    } finally {
-      row.label = peer.label;
-      say(`  ${item.what}: ${row.wrong || `lab ${told(row.lab, row.labSays)}, ${peer.kind} ${told(row.times, row.peerSays)}`}`);
-    }
-    if (device === "webgpu") await count(row, lab, peer, item, size);
+    // A step's operations grow with its sizes, and so does the time for an answer.
+    const share = item.kind === "train" ? (item.sizes.features * item.sizes.batch) / (3072 * 256) : 1;
+    lab.limit = peer.limit = limit * Math.max(1, Math.min(5, share));
+    Object.assign(row, await compared(checked, item, lab, peer, size));
+    if (!row.wrong && !row.labSays && !row.peerSays) await turns(row, lab, peer, item, size);
+    Object.assign(row, { label: peer.label, weights: peer.weights, labWeights: lab.weights });
+    say(`  ${item.what}: ${row.wrong || `lab ${told(row.lab, row.labSays)}, ${peer.name} ${told(row.times, row.peerSays)}`}`);
   }
   await peer.close();
 }
 
 function told(times, says) {
-  return says ?? `${median(times).toFixed(1)} ms (${times.length})`;
+  return says ?? (times.length ? `${median(times).toFixed(1)} ms (${times.length})` : "not measured");
 }
 
-/** Nothing, or in words why these are not the lab's logits. Where either gives no answer there is nothing to compare, and the turns will say so. */
-async function logitsApart(lab, peer, { vocab }) {
-  const ids = tokens(16, 16, vocab);
-  const [ours, theirs] = [await attempt(() => lab.model("logits", [ids])), await attempt(() => peer.model("logits", [ids]))];
-  return ours.says || theirs.says ? "" : apart(ours.value, theirs.value);
-}
-
-function apart(ours, theirs) {
-  const most = ours.length === theirs.length ? ours.reduce((most, x, i) => Math.max(most, Math.abs(x - theirs[i]) || 0), 0) : Infinity;
-  const numbers = theirs.every(Number.isFinite);
-  say(`  logits are at most ${most.toExponential(1)} apart`);
-  return numbers && most <= LOGIT_ALLOWED ? "" : `other logits: ${numbers ? most.toExponential(1) : "no numbers"}`;
-}
-
-async function lossesApart(lab, peer, architecture, { sae }) {
-  const losses = async (contestant) => {
-    await contestant.sae("makeSae", [architecture, sae]);
-    return contestant.sae("losses", [2]);
-  };
-  const [ours, theirs] = [await attempt(() => losses(lab)), await attempt(() => losses(peer))];
-  if (ours.says || theirs.says) return "";
-  const most = ours.value.reduce((most, x, i) => Math.max(most, Math.abs(x - theirs.value[i]) / Math.abs(x)), 0);
-  say(`  ${architecture}: losses of two steps are at most ${most.toExponential(1)} apart, relatively`);
-  return most <= LOSS_ALLOWED ? "" : `other losses: ${most.toExponential(1)}`;
+/** Whether both give the same numbers: {wrong, labSays, peerSays}, where either says why it gives none. Once for each pair and kind of number. */
+async function compared(checked, item, lab, peer, size) {
+  const wanted = check(item, size);
+  if (!wanted) return {};
+  if (!checked.has(wanted.key)) {
+    const [ours, theirs] = [await attempt(() => wanted.ask(lab)), await attempt(() => wanted.ask(peer))];
+    if (ours.says || theirs.says) checked.set(wanted.key, { labSays: ours.says, peerSays: theirs.says });
+    else {
+      const { most, wrong } = wanted.apart(ours.value, theirs.value);
+      say(`  ${wanted.key}: at most ${most.toExponential(1)} apart`);
+      checked.set(wanted.key, { wrong, apart: most });
+    }
+  }
+  return checked.get(wanted.key);
 }
 
 /** The value, or in words why there is none. */
@@ -187,27 +168,19 @@ async function attempt(what) {
   }
 }
 
-/** One turn: milliseconds for a token, a prefill, a step or a start. */
-async function turn(contestant, item, size, n) {
-  const ids = () => tokens(item.n, item.n, size.vocab);
-  switch (item.kind) {
-    case "decode": return median(await contestant.model("decode", [ids(), n]));
-    case "prefill": return contestant.model("prefill", [ids()]);
-    case "train": return (await contestant.sae("train", [n])) / n;
-    default: return contestant.startUp();
-  }
-}
-
 /** A first turn for each, which compiles what has to be and says how much fits in a turn; then turn by turn, until one of them gives no answer. */
 async function turns(row, lab, peer, item, size) {
-  const sides = [{ of: lab, times: row.lab, says: "labSays", n: LEAST }, { of: peer, times: row.times, says: "peerSays", n: LEAST }];
+  const sides = [{ of: lab, times: row.lab, says: "labSays", n: LEAST, first: 0 }, { of: peer, times: row.times, says: "peerSays", n: LEAST, first: 0 }];
   for (const side of sides) {
-    const first = await attempt(() => turn(side.of, item, size, 2));
-    row[side.says] = first.says;
-    if (item.kind === "start") row[side === sides[0] ? "labCold" : "peerCold"] = first.value;
-    if (first.value) side.n = Math.max(LEAST, Math.min(MOST, Math.round(TURN / first.value)));
+    const { value, says } = await attempt(() => turn(side.of, item, size, item.kind === "decode" ? 2 : LEAST));
+    row[side.says] = says;
+    if (item.kind === "start") row[side === sides[0] ? "labCold" : "peerCold"] = value;
+    if (value) side.first = value;
   }
-  for (let round = 0; round < rounds; round += 1) {
+  // As many tokens for both: what is at their end is longer than what is at their beginning.
+  for (const side of sides) side.n = Math.max(LEAST, Math.min(MOST, Math.round(TURN / Math.max(...sides.map(({ first }) => first)))));
+  const turns = sides.some(({ first, n }) => first * n > LONG) ? Math.min(rounds, LONG_ROUNDS) : rounds;
+  for (let round = 0; round < turns; round += 1) {
     for (const side of round % 2 ? [...sides].reverse() : sides) {
       if (row[side.says]) continue;
       const { value, says } = await attempt(() => turn(side.of, item, size, side.n));
@@ -217,22 +190,34 @@ async function turns(row, lab, peer, item, size) {
   }
 }
 
-/** What one token, prefill or step asks of the GPU: the difference between few and more of them, divided by how many more. */
-async function count(row, lab, peer, item, size) {
-  if (item.kind === "start" || row.wrong) return;
-  const [few, more] = item.kind === "prefill" ? [0, 1] : [1, 3];
-  for (const [side, of, says] of [["lab", lab, row.labSays], [peer.kind, peer, row.peerSays]]) {
-    if (says || report.counts.some((entry) => entry.side === side && entry.what === item.what)) continue;
-    const counted = await attempt(async () => {
-      const start = await of.counts();
-      if (few > 0) await turn(of, item, size, few);
-      const middle = await of.counts();
-      await turn(of, item, size, more);
-      const end = await of.counts();
-      return Object.fromEntries(Object.keys(end).map((key) => [key, (end[key] - middle[key] - (few > 0 ? middle[key] - start[key] : 0)) / (more - few)]));
-    });
-    report.counts.push({ side, label: of.label, what: item.what, ...(counted.says ? { says: counted.says } : counted.value) });
+/** What one token, prefill, collection or step asks of the GPU, of each: a visit of its own, with a counter before its worker's own code. */
+async function countAll(names, made, size) {
+  site.prelude = COUNT_WEBGPU;
+  for (const name of names) {
+    const it = contestant(name, "webgpu", made);
+    for (const item of planOf("webgpu", name === "lab" ? "tensorflow" : name, size)) {
+      const rows = report.rows.filter((row) => row.device === "webgpu" && row.what === item.what);
+      const says = name === "lab" ? rows.every((row) => row.labSays) && rows[0]?.labSays : rows.find((row) => row.peer === name)?.peerSays || rows.find((row) => row.peer === name)?.wrong;
+      if (item.kind === "start" || says) continue;
+      if (item.kind === "train") await attempt(() => it.sae("makeSae", [item.architecture, item.sizes]));
+      const counted = await attempt(() => count(it, item, size));
+      report.counts.push({ side: name, label: it.label, weights: item.kind === "train" ? "f32" : it.weights, what: item.what, ...(counted.says ? { says: counted.says } : counted.value) });
+    }
+    await it.close();
   }
+  site.prelude = "";
+}
+
+/** The difference between few and more of them, divided by how many more. */
+async function count(it, item, size) {
+  const [few, more] = item.kind === "decode" || item.kind === "train" ? [1, 3] : [0, 1];
+  await turn(it, item, size, Math.max(1, few)); // compiles what has to be
+  const start = await it.counts();
+  if (few > 0) await turn(it, item, size, few);
+  const middle = await it.counts();
+  await turn(it, item, size, more);
+  const end = await it.counts();
+  return Object.fromEntries(Object.keys(end).map((key) => [key, (end[key] - middle[key] - (few > 0 ? middle[key] - start[key] : 0)) / (more - few)]));
 }
 
 /** A contestant that gave no answer may have left work in the GPU process, which all pages share: waits until that answers again, else starts another browser. */
@@ -259,19 +244,35 @@ async function settle() {
   browser = await launch({ adapter: true });
 }
 
-async function torchOnTheCpu(path, { sae }) {
+async function torchOnTheCpu(path, { sae, layers }) {
   if (!existsSync(flags.python)) return null;
   say("torch");
-  const args = ["--from", path, "--contexts", flags.contexts, "--prefills", flags.prefills, "--rounds", rounds, "--tokens", MOST, "--sae", `${sae.d}x${sae.features}x${sae.batch}`];
+  const args = ["--from", path, "--contexts", flags.contexts, "--prefills", flags.prefills, "--rounds", rounds, "--tokens", MOST, "--sae", sae, "--layer", collectLayer(layers)];
   return JSON.parse(await python("torch_bench.py", ...args));
 }
 
-async function compareTorch(torch, lab, { vocab }) {
-  const ours = await attempt(() => lab.model("logits", [tokens(16, 16, vocab)]));
-  const wrong = ours.says ? "" : apart(ours.value, torch.logits);
-  report.torch = { version: torch.torch, threads: torch.threads, wrong, times: {
-    ...Object.fromEntries(Object.entries(torch.decode).map(([n, times]) => [`decode at context ${n}`, times])),
-    ...Object.fromEntries(Object.entries(torch.prefill).map(([n, times]) => [`prefill of ${n} tokens`, times])),
-    ...Object.fromEntries(Object.entries(torch.sae).map(([kind, { ms }]) => [`SAE step, ${kind}`, ms])),
-  } };
+/** Of what torch measured {times, numbers}, or nothing. */
+function torchHas(torch, { kind, n, architecture, sizes }) {
+  if (kind === "collect") return torch.collect && { times: torch.collect.ms, numbers: torch.collect.data };
+  if (kind !== "train") return torch[kind][n] && { times: torch[kind][n], numbers: torch.logits };
+  const sae = torch.sae[`${sizes.d}x${sizes.features}x${sizes.batch}`]?.[architecture];
+  return sae && { times: sae.ms, numbers: sae.losses };
+}
+
+/** Torch's times, but of what has other numbers than the lab's: that is “no peer” too. */
+async function compareTorch(torch, lab, size) {
+  report.torch = { version: torch.torch, threads: torch.threads, wrong: {}, times: {} };
+  const verdicts = new Map();
+  for (const item of planOf("cpu", "tensorflow", size)) {
+    const wanted = check(item, size);
+    const has = wanted && torchHas(torch, item);
+    if (!has) continue;
+    if (!verdicts.has(wanted.key)) {
+      const ours = await attempt(() => wanted.ask(lab));
+      verdicts.set(wanted.key, ours.says ? `no check: ${ours.says}` : wanted.apart(ours.value, has.numbers).wrong);
+    }
+    const wrong = verdicts.get(wanted.key);
+    if (wrong) report.torch.wrong[item.what] = wrong;
+    else report.torch.times[item.what] = has.times;
+  }
 }

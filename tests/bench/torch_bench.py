@@ -1,12 +1,12 @@
 """What `./build.sh bench --peers` measures, by torch on the CPU, for orientation: as JSON, milliseconds in lists.
 
-    python torch_bench.py --from FOLDER --contexts 64,512 --prefills 64,512 --tokens 8 --rounds 5 --sae 768x3072x256
+    python torch_bench.py --from FOLDER --contexts 64,512 --prefills 64,512 --tokens 8 --rounds 5 --sae 768x3072x256,… --layer 6
 """
 import argparse, json, math, time
 import numpy as np
 import torch
 import transformers
-from transformers import GPT2LMHeadModel
+from transformers import GPT2LMHeadModel, GPT2Model
 
 L1, LR, K = 5e-4, 1e-3, 32  # RECIPE of peers/numbers.js
 
@@ -17,6 +17,7 @@ parser.add_argument("--prefills", default="64,512")
 parser.add_argument("--tokens", type=int, default=8)
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--sae", default="768x3072x256")
+parser.add_argument("--layer", type=int, default=6)
 args = parser.parse_args()
 transformers.utils.logging.disable_progress_bar()
 numbers = lambda text: [int(n) for n in text.split(",") if n]
@@ -53,12 +54,29 @@ def prefill(n):
 
 @torch.inference_mode()
 def decode(context):
-    out, times = model(tokens(context, context, vocab), use_cache=True, logits_to_keep=1), []
+    """Of one token, over as many as the others take."""
+    out = model(tokens(context, context, vocab), use_cache=True, logits_to_keep=1)
+    start = clock()
     for _ in range(args.tokens):
-        start = clock()
         out = model(out.logits[:, -1].argmax(-1, keepdim=True), past_key_values=out.past_key_values, use_cache=True)
-        times.append(clock() - start)
-    return times
+    return (clock() - start) / args.tokens
+
+
+def collector():
+    """The model up to a layer, without what comes behind it: peers-plan.mjs has the sequences."""
+    config = transformers.GPT2Config.from_pretrained(args.folder, n_layer=args.layer + 1)
+    part = GPT2Model(config).eval()
+    part.load_state_dict(model.transformer.state_dict(), strict=False)
+    part.ln_f = torch.nn.Identity()
+    ids = torch.cat([tokens(20, 100 + i, vocab) for i in range(24)])
+
+    @torch.inference_mode()
+    def collect():
+        start = clock()
+        resid = part(ids, use_cache=False).last_hidden_state.flatten()
+        return clock() - start, resid[::97].tolist()
+
+    return collect
 
 
 def sae(architecture, d, features, batch):
@@ -91,17 +109,20 @@ def sae(architecture, d, features, batch):
         adam.step()
         return clock() - start, value.item()
 
-    times, losses = zip(*(step() for _ in range(3 + args.rounds)))
-    return {"ms": times[3:], "losses": losses[:3]}
+    times, losses = zip(*(step() for _ in range(2 + args.rounds)))
+    return {"ms": times[2:], "losses": losses[:2]}
 
 
 with torch.inference_mode():
     logits = model(tokens(16, 16, vocab)).logits[0, -1].tolist()
 prefill(16)
+collect = collector()
+collected = [collect() for _ in range(1 + args.rounds)]
 result = {
     "torch": torch.__version__, "transformers": transformers.__version__, "threads": torch.get_num_threads(), "logits": logits,
-    "decode": {context: [t for _ in range(2) for t in decode(context)] for context in numbers(args.contexts)},
+    "decode": {context: [decode(context) for _ in range(args.rounds)] for context in numbers(args.contexts)},
     "prefill": {n: [prefill(n) for _ in range(args.rounds)] for n in numbers(args.prefills)},
-    "sae": {kind: sae(kind, *(int(n) for n in args.sae.split("x"))) for kind in ["tied", "standard", "topk"]},
+    "collect": {"ms": [ms for ms, _ in collected[1:]], "data": collected[0][1]},
+    "sae": {sizes: {kind: sae(kind, *(int(n) for n in sizes.split("x"))) for kind in ["tied", "standard", "topk"]} for sizes in args.sae.split(",") if sizes},
 }
 print(json.dumps(result))

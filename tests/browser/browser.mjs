@@ -57,17 +57,19 @@ function playwrightsOwn() {
  * Starts Chromium with an empty profile.
  * @param {object} [options]
  * @param {boolean} [options.adapter]  false: `navigator.gpu` is there but finds no adapter, as on many a Linux machine
+ * @param {string} [options.profile]  a folder for the profile, caches among it: then this is a browser context
  * Arguments in $SAE_LAB_CHROMIUM_ARGS come last and so win, for example a machine's own GPU:
  * SAE_LAB_CHROMIUM_ARGS="--use-webgpu-adapter=default --enable-features=Vulkan --use-angle=vulkan --disable-vulkan-surface --ignore-gpu-blocklist"
  * (so the tests ran on an NVIDIA H200 without a display).
  */
-export async function launch({ adapter = true } = {}) {
+export async function launch({ adapter = true, profile = "" } = {}) {
   const found = findChromium();
   if (!found) throw new Error("No Chromium found. `./build.sh test` installs one; SAE_LAB_CHROMIUM names another.");
   const executablePath = found.includes("/") ? found : execFileSync("sh", ["-c", `command -v ${found}`], { encoding: "utf8" }).trim();
   const extra = process.env.SAE_LAB_CHROMIUM_ARGS?.split(/\s+/).filter(Boolean) ?? [];
   const args = [...ALWAYS, ...(adapter ? WEBGPU : []), ...(adapter ? extra : [])];
-  return fromCache("playwright-core").chromium.launch({ executablePath, args, headless: true });
+  const { chromium } = fromCache("playwright-core");
+  return profile ? chromium.launchPersistentContext(profile, { executablePath, args, headless: true }) : chromium.launch({ executablePath, args, headless: true });
 }
 
 /**

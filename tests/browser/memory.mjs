@@ -108,6 +108,15 @@ export class MemoryWatch {
     return { ...counted, heap: counted.wasm + page.objects + page.buffers + worker.objects + worker.buffers, page, worker };
   }
 
+  /** now(), once what nobody holds has been collected, on the page and in the worker. */
+  async settled() {
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all([this.#cdp.send("HeapProfiler.collectGarbage"), this.#ofWorker("HeapProfiler.collectGarbage")]);
+      await new Promise((done) => setTimeout(done, 50)); // finalizers run in a task of their own
+    }
+    return this.now();
+  }
+
   /** What was there when the heap was largest while `work` ran, its result, and what is there at the end. */
   async during(work) {
     let [peak, samples, over] = [{ heap: 0 }, 0, false];

@@ -22,7 +22,7 @@ const { values: flags } = parseArgs({ options: {
 const counts = { passed: 0, failed: 0 };
 
 const tests = await collect();
-const mounts = { "/fixtures/": join(here, "../reference"), "/harness/": here, "/made/": join(CACHE, "models") };
+const mounts = { "/fixtures/": join(here, "../reference"), "/harness/": here, "/kernels/": join(here, "../kernels"), "/made/": join(CACHE, "models") };
 const site = await startServer({ root: flags.root, base: flags.base, mounts });
 /** Running browsers by kind: with a WebGPU adapter or without. */
 const browsers = new Map();

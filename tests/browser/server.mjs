@@ -37,14 +37,16 @@ const BLANK = "<!doctype html><html lang=en><meta charset=utf-8><title>blank</ti
  * @param {string} [options.base]    the path it is served below, "/" or "/a/b/"; anything else answers 404
  * @param {number} [options.port]    0 takes any free one; a port in use makes it try the next
  * @param {Record<string, string>} [options.mounts]  further folders by path, such as {"/fixtures/": "…/tests/reference"}
+ * @param {Record<string, string>} [options.headers]  of every answer; for measurements only, since a plain host sends none
  * @returns {Promise<{origin: string, url: string, port: number, prelude: string, close(): Promise<void>}>}
  *   `prelude` may be set to JavaScript that then runs in every worker before the worker's own code.
  */
-export async function startServer({ root, base = "/", port = 0, mounts = {} }) {
+export async function startServer({ root, base = "/", port = 0, mounts = {}, headers = {} }) {
   base = `/${base}/`.replace(/\/+/g, "/");
   const folders = Object.entries({ ...mounts, [base]: root });
   const site = { origin: "", url: "", port, prelude: "", close: async () => {} };
   const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     answer(request, response, { base, folders, prelude: site.prelude }).catch((error) => {
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error?.message ?? error));

@@ -102,6 +102,7 @@ fn batch(case: &Value, config: &Config, numbers: &Numbers, n: usize) -> Batch {
         dead: Some(upload(dead, [1, config.d_sae], &Device::flex())),
         aux_k: case["config"]["aux_loss_coefficient"].as_f64().unwrap_or(0.0),
         ghost: false,
+        step: n + 1,
     }
 }
 

@@ -11,6 +11,7 @@ mod generate;
 mod gpt2;
 mod gradients;
 mod hostile_models;
+mod kernels;
 mod loader;
 mod quality;
 mod sae;

@@ -461,14 +461,14 @@ fn checkpoints_that_are_none_are_refused() {
     };
     assert!(restore(&with("standard", "standard"), &Device::flex()).is_ok());
     for (from, to) in [
-        (r#"\"version\":1"#, r#"\"version\":2"#),
+        (r#"\"version\":2"#, r#"\"version\":3"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":262144"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":1234567890123"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":-1"#),
         (r#"\"steps\":6"#, r#"\"steps\":18446744073709551615"#),
         (r#"\"taken\":16"#, r#"\"taken\":33"#),
         (r#"\"lr\":0.01"#, r#"\"lr\":1e300"#),
-        (r#""F32","shape":[1,1]"#, r#""F32","shape":[1,2]"#),
+        (r#""sums/recon":{"dtype":"F32","shape":[1,6]"#, r#""sums/recon":{"dtype":"F32","shape":[6,1]"#),
         ("parameter/b_dec", "parameter/b_dek"),
         ("adam/first/W_enc", "adam/fyrst/W_enc"),
     ] {

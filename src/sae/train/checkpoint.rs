@@ -28,6 +28,9 @@ use crate::tensors::{HostTensor, read, upload};
 /// The metadata's key.
 const KEY: &str = "sae-lab-training";
 
+/// Of the format. In the first, the sums of the loss's terms were single numbers.
+const VERSION: u32 = 2;
+
 /// Counters of a file beyond this are not believed.
 const MOST: usize = 1 << 31;
 
@@ -68,7 +71,7 @@ pub async fn checkpoint(sae: &RefCell<Sae>) -> Result<Vec<u8>> {
     let (stored, tensors, history, numbers) = {
         let sae = sae.borrow();
         let (tensors, numbers) = tensors(&sae);
-        let stored = Stored { version: 1, config: sae.config.clone(), optimizer: sae.optimizer.as_ref().map(stored) };
+        let stored = Stored { version: VERSION, config: sae.config.clone(), optimizer: sae.optimizer.as_ref().map(stored) };
         (stored, tensors, sae.history.iter().flat_map(row).collect::<Vec<f64>>(), numbers)
     };
     let mut entries: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len() + 2);
@@ -101,7 +104,7 @@ fn tensors(sae: &Sae) -> (Vec<(String, Tensor<2>)>, [f64; 3]) {
     tensors.push(("firing/last".into(), o.firing.last.clone()));
     tensors.push(("firing/counts".into(), o.firing.counts.clone()));
     for (name, term) in TERMS.into_iter().zip(o.sums.terms()) {
-        tensors.extend(term.iter().map(|t| (format!("sums/{name}"), t.clone().reshape([1, 1]))));
+        tensors.extend(term.iter().map(|t| (format!("sums/{name}"), t.clone())));
     }
     tensors.extend(o.sums.fired.iter().map(|(rows, fired)| (format!("fired/{rows}"), fired.clone())));
     if let Some(Position::Stream(p)) = &o.position {
@@ -137,8 +140,8 @@ pub fn restore(bytes: &[u8], device: &Device) -> Result<Sae> {
     let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
     let json = json.ok_or_else(|| bad("This safetensors file is no checkpoint of a training: its header says nothing of one."))?;
     let Stored { version, config, optimizer } = serde_json::from_str(json).map_err(|e| bad(format!("The checkpoint can't be read: {e}.")))?;
-    if version != 1 {
-        return Err(bad(format!("The checkpoint is of version {version}; this lab reads version 1.")));
+    if version != VERSION {
+        return Err(bad(format!("The checkpoint is of version {version}; this lab reads version {VERSION}.")));
     }
     config.check()?;
     let file = File { file: &file, device };
@@ -203,9 +206,10 @@ impl File<'_, '_> {
             return Err(bad(format!("The checkpoint speaks of batches of {} sizes.", s.fired.len())));
         }
         let mut terms = Vec::with_capacity(TERMS.len());
-        for name in TERMS.map(|term| format!("sums/{term}")) {
+        for (term, width) in TERMS.into_iter().zip([sae.config.d_out, d_sae, 1, d_sae]) {
+            let name = format!("sums/{term}");
             let there = self.file.tensor(&name).is_ok();
-            terms.push(if there { Some(self.matrix(&name, [1, 1])?.reshape([1])) } else { None });
+            terms.push(if there { Some(self.matrix(&name, [1, width])?) } else { None });
         }
         let Ok([recon, sparsity, extra, excess]) = <[_; 4]>::try_from(terms) else { unreachable!("one for each term") };
         let fired = s.fired.into_iter().filter(|&rows| rows > 0).map(|rows| Ok((rows, self.matrix(&format!("fired/{rows}"), [1, d_sae])?)));

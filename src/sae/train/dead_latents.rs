@@ -56,11 +56,6 @@ impl Firing {
         (self.rows, self.steps) = (self.rows + rows, self.steps + steps);
     }
 
-    /// What fired in step number `step`, from 1.
-    pub fn record(&mut self, fired: Tensor<2>, step: usize) {
-        self.last.inplace(|last| last.mask_fill(fired.greater_elem(0.0), step as f32));
-    }
-
     /// 1 for each latent that has not fired for more than `window` of the `steps` steps taken, else
     /// 0, `[1, d_sae]`; `None` while none can be.
     pub fn dead(&self, steps: usize, window: usize) -> Option<Tensor<2>> {

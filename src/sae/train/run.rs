@@ -6,7 +6,7 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::super::adam::AdamSettings;
-use super::super::{Architecture, Kind, Sae};
+use super::super::{Architecture, Gradient, Kind, Learnt, Sae};
 use super::clip::clip;
 use super::dead_latents::{RESAMPLING_ROWS, resample};
 use super::rows::{Rows, Source, batch};
@@ -206,28 +206,40 @@ impl Trainee<'_> {
             batch.ghost = remedy == Remedy::Ghost;
         }
 
-        let architecture = sae.architecture.clone();
-        let mut step = architecture.step(&batch);
-        optimizer.sums.add(&step, rows.count(), batch.coefficient, lr);
-        let mut gradients = std::mem::take(&mut step.gradients);
-        if let Some(most) = recipe.gradient_clip {
-            gradients = clip(gradients, most);
-        }
-        let parameters = architecture.parameters();
-        let decoder = if recipe.decoder_norm == DecoderNorm::Unit { norm::decoder(&parameters) } else { None };
-        let values: Vec<Tensor<2>> = parameters.into_iter().map(|p| p.value).collect();
-        if let Some((at, dim)) = decoder {
-            gradients[at] = norm::without_parallel(gradients[at].clone(), &values[at], dim);
-        }
+        batch.step = n + 1;
+        let widths = [sae.config.d_out, sae.config.d_sae];
+        let last = &mut optimizer.firing.last;
+        let mut tally = optimizer.sums.take(rows.count(), batch.coefficient, widths, last);
+        let Learnt { gradients, buffers } = sae.architecture.learn(&batch, &mut tally);
+        optimizer.sums.put(tally, rows.count(), batch.coefficient, lr, last);
+
+        let decoder = if recipe.decoder_norm == DecoderNorm::Unit { norm::decoder(&sae.architecture.parameters()) } else { None };
+        let gradients = if recipe.gradient_clip.is_some() || decoder.is_some() {
+            let parameters = sae.architecture.parameters();
+            let mut gradients = parameters.iter().zip(gradients).map(|(p, g)| g.tensor(&p.value)).collect();
+            if let Some(most) = recipe.gradient_clip {
+                gradients = clip(gradients, most);
+            }
+            if let Some((at, dim)) = decoder {
+                gradients[at] = norm::without_parallel(gradients[at].clone(), &parameters[at].value, dim);
+            }
+            gradients.into_iter().map(Gradient::from).collect()
+        } else {
+            gradients
+        };
+        // Weights that nobody else holds are written over.
+        let values = match Rc::get_mut(&mut sae.architecture) {
+            Some(architecture) => architecture.take(&batch.x),
+            None => sae.architecture.parameters().into_iter().map(|p| p.value).collect(),
+        };
         let mut moved = optimizer.adam.step(values, gradients, &AdamSettings { lr, ..recipe.adam });
         if let Some((at, dim)) = decoder {
             moved[at] = norm::unit(moved[at].clone(), dim);
         }
-        sae.architecture = architecture.with_parameters(moved);
-        if !step.buffers.is_empty() {
-            sae.architecture = sae.architecture.with_buffers(step.buffers);
+        sae.architecture = sae.architecture.with_parameters(moved);
+        if !buffers.is_empty() {
+            sae.architecture = sae.architecture.with_buffers(buffers);
         }
-        optimizer.firing.record(step.fired, n + 1);
         optimizer.steps += 1;
         optimizer.rows += rows.count() as u64;
         optimizer.position = Some(position);
@@ -241,7 +253,7 @@ impl Trainee<'_> {
         let sae = self.sae.borrow();
         let Some(optimizer) = &sae.optimizer else { return Vec::new() };
         let mut numbers = held_out.map_or_else(Vec::new, |rows| held_out::measure(&sae, rows));
-        numbers.extend(optimizer.sums.terms().into_iter().flatten().cloned());
+        numbers.extend(optimizer.sums.terms().into_iter().flatten().map(|term| term.clone().sum()));
         numbers.extend(optimizer.sums.fired.iter().map(|(_, fired)| fired.clone().sum()));
         numbers.extend(optimizer.firing.dead(optimizer.steps, self.recipe.dead_window).map(|dead| dead.sum()));
         numbers.extend(sae.architecture.parameters().into_iter().map(|p| p.value.sum()));

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::super::Step;
+use super::super::Tally;
 use super::super::adam::Adam;
 use super::dead_latents::Firing;
 use super::rows::RowsPosition;
@@ -59,53 +59,62 @@ pub enum Position {
     Stream(StreamPosition),
 }
 
-/// Sums over the steps of an entry, on the device. What nothing was added to yet is `None`.
+/// Sums over the steps of an entry, on the device. What nothing was added to yet is `None`. A term of the loss is kept as a row, whose
+/// sum it is: of the reconstruction by output dimension, of the penalty by latent.
 #[derive(Clone, Default)]
 pub struct Sums {
     pub steps: usize,
     /// Of the last step.
     pub coefficient: f64,
     pub lr: f64,
-    pub recon: Option<Tensor<1>>,
-    pub sparsity: Option<Tensor<1>>,
-    /// Further terms.
-    pub extra: Option<Tensor<1>>,
+    /// `[1, d_out]`
+    pub recon: Option<Tensor<2>>,
+    /// `[1, d_sae]`
+    pub sparsity: Option<Tensor<2>>,
+    /// Further terms, `[1, 1]`.
+    pub extra: Option<Tensor<2>>,
     /// What `coefficient · sparsity` is too large by, because the coefficient was another before:
-    /// `Σ cᵢsᵢ = c_last · Σ sᵢ − Σ (cⱼ − cⱼ₋₁) · Σ_{i<j} sᵢ`, so that a constant one costs nothing.
-    pub excess: Option<Tensor<1>>,
+    /// `Σ cᵢsᵢ = c_last · Σ sᵢ − Σ (cⱼ − cⱼ₋₁) · Σ_{i<j} sᵢ`, so that a constant one costs nothing. `[1, d_sae]`
+    pub excess: Option<Tensor<2>>,
     /// In how many rows each latent was active, `[1, d_sae]`, by the batches' number of rows (an
     /// epoch's last batch has fewer).
     pub fired: Vec<(usize, Tensor<2>)>,
 }
 
 impl Sums {
-    pub fn add(&mut self, step: &Step, rows: usize, coefficient: f64, lr: f64) {
-        if let Some(sparsity) = self.sparsity.as_ref().filter(|_| coefficient != self.coefficient) {
-            add(&mut self.excess, sparsity.clone() * (coefficient - self.coefficient));
+    /// What a step over so many rows adds to: these sums, and `last` of [`Firing`]. They come back with [`Sums::put`].
+    pub fn take(&mut self, rows: usize, coefficient: f64, widths: [usize; 2], last: &mut Tensor<2>) -> Tally {
+        let device = last.device();
+        if let Some(sparsity) = self.sparsity.as_ref().filter(|_| coefficient != self.coefficient && self.steps > 0) {
+            let more = sparsity.clone() * (coefficient - self.coefficient);
+            self.excess = Some(self.excess.take().map_or(more.clone(), |sum| sum + more));
         }
-        add(&mut self.recon, step.recon.clone());
-        add(&mut self.sparsity, step.sparsity.clone());
-        for (_, term) in &step.extra {
-            add(&mut self.extra, term.clone());
+        let zeros = |n: usize| Tensor::zeros([1, n], &device);
+        let [d_out, d_sae] = widths;
+        let fired = match self.fired.iter().position(|(of, _)| *of == rows) {
+            Some(at) => self.fired.swap_remove(at).1,
+            None => zeros(d_sae),
+        };
+        let recon = self.recon.take().unwrap_or_else(|| zeros(d_out));
+        let sparsity = self.sparsity.take().unwrap_or_else(|| zeros(d_sae));
+        let last = std::mem::replace(last, recon.clone());
+        Tally { recon, sparsity, extra: Vec::new(), fired, last }
+    }
+
+    pub fn put(&mut self, tally: Tally, rows: usize, coefficient: f64, lr: f64, last: &mut Tensor<2>) {
+        (self.recon, self.sparsity, *last) = (Some(tally.recon), Some(tally.sparsity), tally.last);
+        for (_, term) in tally.extra {
+            let term = term.sum_dim(1);
+            self.extra = Some(self.extra.take().map_or(term.clone(), |sum| sum + term));
         }
-        match self.fired.iter_mut().find(|(of, _)| *of == rows) {
-            Some((_, sum)) => sum.inplace(|sum| sum + step.fired.clone()),
-            None => self.fired.push((rows, step.fired.clone())),
-        }
+        self.fired.push((rows, tally.fired));
         (self.steps, self.coefficient, self.lr) = (self.steps + 1, coefficient, lr);
     }
 
     /// The sums of the loss's terms.
-    pub fn terms(&self) -> [&Option<Tensor<1>>; 4] {
+    pub fn terms(&self) -> [&Option<Tensor<2>>; 4] {
         [&self.recon, &self.sparsity, &self.extra, &self.excess]
     }
-}
-
-fn add(sum: &mut Option<Tensor<1>>, term: Tensor<1>) {
-    *sum = Some(match sum.take() {
-        Some(sum) => sum + term,
-        None => term,
-    });
 }
 
 /// One entry of the history: an epoch, or so many steps of a stream. The loss terms are means over

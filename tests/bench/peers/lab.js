@@ -1,17 +1,19 @@
-// The lab as its visitors have it: through its public module, in the page. All that a contestant answers to stands here; times are in milliseconds.
+// The lab as its visitors have it: through its public module, in the page. All that a contestant answers to stands here; times are in milliseconds, and of whole turns:
+// a clock tells apart what is 5 µs apart in the bench's pages, 100 µs elsewhere.
 //
 //   open({device})             the library, ready for work; what it is, in words
-//   loadModel(model)           a GPT-2, {folder, onnx} as addresses
+//   loadModel(model)           a GPT-2, {folder, onnx, onnxCollect} as addresses; how its weights are kept
 //   firstToken(ids)            the one that is likeliest to follow
 //   logits(ids)                of the last position
 //   prefill(ids)               how long these take, up to the logits in the page's hands
-//   decode(ids, n)             how long each of n further tokens takes, keys and values of what came before being kept
+//   decode(ids, n)             how long n further tokens take, keys and values of what came before being kept
+//   collect(sequences, layer)  the residual stream after a layer, of sequences of one length: {ms, up to the numbers in the page's hands; data, some of them}
 //   makeSae(kind, sizes)       an SAE with the weights of numbers.js
 //   losses(n)                  of n steps on the same batch, each before its step
 //   train(n)                   how long n more steps took, as one epoch
 
 import { openLab } from "/sae-lab.js";
-import { RECIPE, saeNumbers } from "./numbers.js";
+import { RECIPE, saeNumbers, some } from "./numbers.js";
 
 const { lr, l1 } = RECIPE;
 let lab, model, sae, rows;
@@ -26,10 +28,10 @@ export const contestant = {
     return "SAE Lab";
   },
 
-  async loadModel({ folder }) {
+  async loadModel({ folder, weights = "auto" }) {
     await model?.dispose();
-    model = await lab.loadModel(folder === "tiny" ? "tiny" : { baseUrl: new URL(folder, location.href) }, { keep: folder === "tiny" });
-    return `${model.weights} weights`;
+    model = await lab.loadModel(folder === "tiny" ? "tiny" : { baseUrl: new URL(folder, location.href) }, { keep: folder === "tiny", weights });
+    return model.weights;
   },
 
   async firstToken(ids) {
@@ -49,7 +51,16 @@ export const contestant = {
   async decode(ids, n) {
     const stamps = [];
     await model.generate(ids, { maxNewTokens: n + 1, temperature: 0, stopAtEos: false, center: false, onToken: () => stamps.push(performance.now()) });
-    return stamps.slice(1).map((t, i) => t - stamps[i]);
+    return stamps[n] - stamps[0];
+  },
+
+  async collect(sequences, layer) {
+    const start = performance.now();
+    const acts = await model.collect(sequences, { hook: `blocks.${layer}.hook_resid_post`, center: false });
+    const { data } = await acts.read();
+    const ms = performance.now() - start;
+    await acts.dispose();
+    return { ms, data: some(data) };
   },
 
   async makeSae(architecture, sizes) {

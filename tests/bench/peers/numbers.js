@@ -29,3 +29,6 @@ export function saeNumbers({ d, features, batch }) {
 export const RECIPE = { lr: 1e-3, l1: 5e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, k: 32 };
 
 export const argmax = (values) => values.reduce((best, x, i) => (x > values[best] ? i : best), 0);
+
+/** Enough of many numbers to tell whether they are the same. */
+export const some = (values) => [...values.filter((_, i) => i % 97 === 0)];

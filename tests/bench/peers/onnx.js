@@ -1,10 +1,10 @@
 // onnxruntime-web, on WebGPU or on one thread of WebAssembly, with the file that onnx_gpt2.py writes. Its methods: see lab.js. It does not train.
 
-import { argmax } from "./numbers.js";
+import { argmax, some } from "./numbers.js";
 import { serve } from "./serve.js";
 
 const DIST = new URL("/npm/onnxruntime-web/dist/", import.meta.url).href;
-let ort, gpu, session, shape, prefix;
+let ort, gpu, session, files, collector, shape, prefix;
 
 const names = () => Array.from({ length: shape.layers }, (_, layer) => [`key_${layer}`, `value_${layer}`]).flat();
 const release = (cache) => cache?.forEach((tensor) => tensor.dispose());
@@ -24,6 +24,8 @@ function inputs(ids, past, cache) {
   };
 }
 
+const create = (file, outputs) => ort.InferenceSession.create(file, { executionProviders: [gpu ? "webgpu" : "wasm"], graphOptimizationLevel: "all", preferredOutputLocation: outputs });
+
 /** Logits of the last position, and keys and values of all. */
 async function forward(ids, past = 0, cache = undefined) {
   const out = await session.run(inputs(ids, past, cache));
@@ -39,14 +41,16 @@ serve({
     return `onnxruntime-web ${ort.env.versions.web}`;
   },
 
-  async loadModel({ folder, onnx }) {
+  async loadModel({ folder, onnx, onnxCollect }) {
     await session?.release();
     const { n_layer: layers, n_head: heads, n_embd: d } = await (await fetch(`${folder === "tiny" ? "/models/tiny/" : folder}config.json`)).json();
     shape = { layers, heads, dHead: d / heads };
     // Keys and values stay on the GPU from one token to the next.
-    const preferredOutputLocation = gpu ? Object.fromEntries([["logits", "cpu"], ...names().map((name) => [name, "gpu-buffer"])]) : undefined;
-    session = await ort.InferenceSession.create(onnx, { executionProviders: [gpu ? "webgpu" : "wasm"], graphOptimizationLevel: "all", preferredOutputLocation });
-    return "f32 weights";
+    session = await create(onnx, gpu ? Object.fromEntries([["logits", "cpu"], ...names().map((name) => [name, "gpu-buffer"])]) : undefined);
+    files = { collect: onnxCollect };
+    await collector?.release();
+    collector = null;
+    return "f32";
   },
 
   async firstToken(ids) {
@@ -76,15 +80,30 @@ serve({
       prefix = { ids: String(ids), ...(await forward(ids)) };
     }
     let { logits, cache } = prefix;
-    const times = [];
+    const start = performance.now();
     for (let i = 0; i < n; i += 1) {
-      const start = performance.now();
       const next = await forward([argmax(logits)], ids.length + i, cache);
       if (cache !== prefix.cache) release(cache);
       ({ logits, cache } = next);
-      times.push(performance.now() - start);
     }
+    const ms = performance.now() - start;
     if (cache !== prefix.cache) release(cache);
-    return times;
+    return ms;
+  },
+
+  /** With a file of its own, which ends after that layer; all sequences in one pass. */
+  async collect(sequences) {
+    collector ??= await create(files.collect);
+    const [batch, n] = [sequences.length, sequences[0].length];
+    const start = performance.now();
+    const mask = new Float32Array(n * n);
+    for (let i = 0; i < n; i += 1) mask.fill(-1e9, i * n + i + 1, (i + 1) * n);
+    const { resid } = await collector.run({
+      ids: new ort.Tensor("int32", Int32Array.from(sequences.flat()), [batch, n]),
+      positions: new ort.Tensor("int32", Int32Array.from({ length: n }, (_, i) => i), [1, n]),
+      mask: new ort.Tensor("float32", mask, [1, 1, n, n]),
+    });
+    const data = await resid.getData();
+    return { ms: performance.now() - start, data: some(data) };
   },
 });

@@ -1,4 +1,4 @@
-// GPT-2 in TensorFlow.js. Weights keep the checkpoint's names. A linear layer with its bias is one kernel; heads are [1, heads, place, d_head].
+// GPT-2 in TensorFlow.js. Weights keep the checkpoint's names. A linear layer with its bias is one kernel; heads are [batch, heads, place, d_head].
 
 const ROOT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
@@ -23,21 +23,35 @@ export class Gpt2 {
   forward(ids, cache) {
     const { tf, config, weights } = this;
     return tf.tidy(() => {
-      const past = cache?.[0][0].shape[2] ?? 0;
-      const place = tf.slice(weights["wpe.weight"], [past, 0], [ids.length, config.n_embd]);
-      let x = tf.add(tf.gather(weights["wte.weight"], tf.tensor1d(ids, "int32")), place);
-      const mask = ids.length > 1 ? this.#mask(ids.length, past) : null;
       const kept = [];
-      for (let layer = 0; layer < config.n_layer; layer += 1) {
-        const h = `h.${layer}`;
-        const { z, pair } = this.#attention(this.#linear(this.#layerNorm(x, `${h}.ln_1`), `${h}.attn.c_attn`), mask, cache?.[layer]);
-        kept.push(pair);
-        x = tf.add(x, this.#linear(z, `${h}.attn.c_proj`));
-        x = tf.add(x, this.#linear(this.#gelu(this.#linear(this.#layerNorm(x, `${h}.ln_2`), `${h}.mlp.c_fc`)), `${h}.mlp.c_proj`));
-      }
+      const x = this.#blocks([ids], config.n_layer, cache, kept);
       const last = tf.slice(x, [ids.length - 1, 0], [1, config.n_embd]);
       return { logits: tf.matMul(this.#layerNorm(last, "ln_f"), weights["wte.weight"], false, true), cache: kept };
     });
+  }
+
+  /** The residual stream after `layer`, of sequences of one length: [all their tokens, d]. */
+  residual(sequences, layer) {
+    return this.tf.tidy(() => this.#blocks(sequences, layer + 1, undefined, []));
+  }
+
+  /** Sequences of one length through the first `layers` blocks. */
+  #blocks(sequences, layers, cache, kept) {
+    const { tf, config, weights } = this;
+    const [batch, n] = [sequences.length, sequences[0].length];
+    const past = cache?.[0][0].shape[2] ?? 0;
+    const place = tf.slice(weights["wpe.weight"], [past, 0], [n, config.n_embd]);
+    const places = batch === 1 ? place : tf.tile(place, [batch, 1]);
+    let x = tf.add(tf.gather(weights["wte.weight"], tf.tensor1d(sequences.flat(), "int32")), places);
+    const mask = n > 1 ? this.#mask(n, past) : null;
+    for (let layer = 0; layer < layers; layer += 1) {
+      const h = `h.${layer}`;
+      const { z, pair } = this.#attention(batch, this.#linear(this.#layerNorm(x, `${h}.ln_1`), `${h}.attn.c_attn`), mask, cache?.[layer]);
+      kept.push(pair);
+      x = tf.add(x, this.#linear(z, `${h}.attn.c_proj`));
+      x = tf.add(x, this.#linear(this.#gelu(this.#linear(this.#layerNorm(x, `${h}.ln_2`), `${h}.mlp.c_fc`)), `${h}.mlp.c_proj`));
+    }
+    return x;
   }
 
   #mask(n, past) {
@@ -64,9 +78,9 @@ export class Gpt2 {
     return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
   }
 
-  #attention(qkv, mask, past) {
+  #attention(batch, qkv, mask, past) {
     const { tf, config: { n_head: heads, n_embd: d } } = this;
-    const [q, k, v] = tf.split(qkv, 3, -1).map((x) => tf.transpose(tf.reshape(x, [1, -1, heads, d / heads]), [0, 2, 1, 3]));
+    const [q, k, v] = tf.split(qkv, 3, -1).map((x) => tf.transpose(tf.reshape(x, [batch, -1, heads, d / heads]), [0, 2, 1, 3]));
     const pair = past ? [tf.concat([past[0], k], 2), tf.concat([past[1], v], 2)] : [k, v];
     let scores = tf.mul(tf.matMul(q, pair[0], false, true), (d / heads) ** -0.5);
     if (mask) scores = tf.add(scores, mask);

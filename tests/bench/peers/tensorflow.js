@@ -1,6 +1,6 @@
 // TensorFlow.js, on WebGPU or on WebAssembly (SIMD, one thread): GPT-2 and SAEs as one writes them with it. Its methods: see lab.js.
 
-import { argmax } from "./numbers.js";
+import { argmax, some } from "./numbers.js";
 import { readSafetensors } from "./safetensors.js";
 import { serve } from "./serve.js";
 import { Gpt2 } from "./tensorflow-gpt2.js";
@@ -27,6 +27,8 @@ serve({
     const backend = device === "webgpu" ? "webgpu" : "wasm";
     await script(`${NPM}tfjs-backend-${backend}/dist/tf-backend-${backend}.es2017.min.js`);
     tf = globalThis.tf;
+    // A plain host's pages have no threads, and neither do the other contestants.
+    if (backend === "wasm") tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
     if (backend === "wasm") tf.wasm.setWasmPaths(`${NPM}tfjs-backend-wasm/dist/`);
     if (!(await tf.setBackend(backend))) throw new Error(`its ${backend} backend did not start`);
     await tf.ready();
@@ -38,7 +40,7 @@ serve({
     const base = folder === "tiny" ? "/models/tiny/" : folder;
     const config = await (await fetch(`${base}config.json`)).json();
     model = new Gpt2(tf, config, await readSafetensors(`${base}model.safetensors`));
-    return "f32 weights";
+    return "f32";
   },
 
   async firstToken(ids) {
@@ -68,16 +70,25 @@ serve({
       prefix = { ids: String(ids), ...(await forward(ids)) };
     }
     let { logits, cache } = prefix;
-    const times = [];
+    const start = performance.now();
     for (let i = 0; i < n; i += 1) {
-      const start = performance.now();
       const next = await forward([argmax(logits)], cache);
       if (cache !== prefix.cache) tf.dispose(cache);
       ({ logits, cache } = next);
-      times.push(performance.now() - start);
     }
+    const ms = performance.now() - start;
     if (cache !== prefix.cache) tf.dispose(cache);
-    return times;
+    return ms;
+  },
+
+  /** All sequences in one pass, which ends after that layer. */
+  async collect(sequences, layer) {
+    const start = performance.now();
+    const resid = model.residual(sequences, layer);
+    const data = await resid.data();
+    const ms = performance.now() - start;
+    resid.dispose();
+    return { ms, data: some(data) };
   },
 
   async makeSae(architecture, sizes) {

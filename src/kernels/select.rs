@@ -1,4 +1,5 @@
-//! The k largest values as a mask, found on the device: no sorting, no reading back.
+//! The k largest values, found on the device: no sorting, no reading back. On a GPU and on the CPU kernels of our own do it
+//! ([`super::gpu::select`], [`super::cpu::select`]); the plain version is here, in burn's operations.
 //!
 //! The k-th largest value is found bit by bit, by counting how many values reach a candidate. Floats
 //! of one sign are ordered as their bits are, so 8 candidates `m · 2^j` settle the exponent and 23
@@ -25,20 +26,37 @@ pub enum Per {
 
 /// 2^−102, 2·10⁻³¹: what is smaller in size counts as zero. Its last mantissa bit is worth 2^−125; a GPU may
 /// take numbers below 2^−126 for zeros.
-const TINY: f64 = 1.0 / (1u128 << 102) as f64;
+pub const TINY: f64 = 1.0 / (1u128 << 102) as f64;
 /// Powers of two whose sums are all the steps from the smallest exponent, −102, to the largest, 127.
 const EXPONENTS: [i32; 8] = [115, 57, 29, 14, 7, 4, 2, 1];
 const MANTISSA_BITS: i32 = 23;
 
-/// 1 where a value is one of the `k` largest **and above zero**, else 0; values tied with the k-th
-/// are all taken. Negative values are never taken, so fewer than `k` may be.
+/// The smallest value that is one of the `k` largest **and above zero**: what others have to reach to be so too. Values tied with
+/// the k-th are, values below [`TINY`] count as zeros; where nothing is above zero it is [`TINY`].
+///
+/// # Shapes
+/// values `[rows, n]` → `[rows, 1]` or `[1, 1]`
+pub fn kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
+    #[cfg(target_arch = "wasm32")]
+    if let Some(kth) = super::gpu::select::kth_largest(values, k, per) {
+        return kth;
+    }
+    super::cpu::select::kth_largest(values, k, per).unwrap_or_else(|| plain_kth_largest(values, k, per))
+}
+
+pub fn plain_kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
+    let [rows, _] = values.dims();
+    let k = Tensor::full([if per == Per::Row { rows } else { 1 }, 1], k as f64, &values.device());
+    let positive = total(values.clone().greater_equal_elem(TINY).float(), per);
+    kth(values, &k.min_pair(positive).clamp_min(1.0), per)
+}
+
+/// 1 where a value is one of the `k` largest **and above zero**, else 0.
 ///
 /// # Shapes
 /// values `[rows, n]` → `[rows, n]`
 pub fn largest_positive(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
-    let [rows, _] = values.dims();
-    let k = Tensor::full([if per == Per::Row { rows } else { 1 }, 1], k as f64, &values.device());
-    values.clone().greater_equal(kth(values, &k, per)).float()
+    values.clone().greater_equal(kth_largest(values, k, per)).float()
 }
 
 /// 1 where a value is one of the `k` largest of the candidates, else 0: all candidates where there
@@ -48,6 +66,14 @@ pub fn largest_positive(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
 /// # Shapes
 /// values `[rows, n]`, among `[1, n]` → `[rows, n]`
 pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Tensor<2> {
+    #[cfg(target_arch = "wasm32")]
+    if let Some(mask) = super::gpu::select::largest(values, k, per, among) {
+        return mask;
+    }
+    super::cpu::select::largest(values, k, per, among).unwrap_or_else(|| plain_largest(values, k, per, among))
+}
+
+pub fn plain_largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Tensor<2> {
     let [rows, n] = values.dims();
     let device = values.device();
     let chosen = match among {

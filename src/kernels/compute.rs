@@ -1,0 +1,77 @@
+//! One kernel: sums, and what becomes of them element by element.
+//!
+//! On a GPU each call is one dispatch ([`super::gpu`]), on the CPU one pass over memory ([`super::cpu`]); [`super::plain`] is the same in
+//! burn's own operations, against which both are tested.
+
+use burn::tensor::Tensor;
+
+use super::expr::Expr;
+use super::{cpu, plain};
+
+/// What a kernel adds up before its expressions are evaluated.
+pub enum Source {
+    /// Nothing.
+    Each,
+    /// Sum 0 is the product, over all pairs one after the other: `Σ a·b`.
+    Product { form: Form, pairs: Vec<(Tensor<2>, Tensor<2>)>, only: Option<Tensor<2>> },
+    /// Sum k is that of the k-th expression over the rows of a matrix with so many; the elements are one row's.
+    Columns { rows: usize, of: Vec<Expr> },
+    /// Sum k is that of the k-th expression over the columns of a matrix with so many; the elements are one column's.
+    Rows { cols: usize, of: Vec<Expr> },
+}
+
+/// How the matrices of a product lie, for a result `[m, n]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `[m, k] · [k, n]`
+    Plain,
+    /// `[m, k] · [n, k]ᵀ`
+    Transposed,
+    /// `[k, m]ᵀ · [k, n]`
+    Outer,
+}
+
+impl Source {
+    pub fn product(form: Form, a: &Tensor<2>, b: &Tensor<2>) -> Self {
+        Self::Product { form, pairs: vec![(a.clone(), b.clone())], only: None }
+    }
+
+    /// A product that is not wanted where `only`, of the result's shape, is 0: every output multiplies the sum by 0 there.
+    pub fn product_where(form: Form, a: &Tensor<2>, b: &Tensor<2>, only: &Tensor<2>) -> Self {
+        Self::Product { form, pairs: vec![(a.clone(), b.clone())], only: Some(only.clone()) }
+    }
+}
+
+/// Where a result goes.
+pub enum Out {
+    New(Expr),
+    /// Over a tensor of the outputs' shape, which is given up: nothing else in the same kernel may read it but by [`Expr::old`].
+    /// What other holders of the tensor see does not change.
+    Over(Tensor<2>, Expr),
+}
+
+impl Out {
+    pub fn expr(&self) -> &Expr {
+        match self {
+            Self::New(expr) | Self::Over(_, expr) => expr,
+        }
+    }
+}
+
+/// The outputs, `shape` each, in their order.
+pub fn compute(source: Source, shape: [usize; 2], outs: Vec<Out>) -> Vec<Tensor<2>> {
+    #[cfg(target_arch = "wasm32")]
+    let (source, outs) = match super::gpu::compute(source, shape, outs) {
+        Ok(done) => return done,
+        Err(given_back) => given_back,
+    };
+    match cpu::compute(source, shape, outs) {
+        Ok(done) => done,
+        Err((source, outs)) => plain::compute(source, shape, outs),
+    }
+}
+
+/// [`compute`] with one new output.
+pub fn compute_one(source: Source, shape: [usize; 2], expr: Expr) -> Tensor<2> {
+    compute(source, shape, vec![Out::New(expr)]).swap_remove(0)
+}
