@@ -9,6 +9,7 @@ use sae_lab_loops::Matrix;
 use sae_lab_loops::dense::{Panels, Sums, add_product, add_transposed};
 use sae_lab_loops::dots::add_dots;
 use sae_lab_loops::sparse::{Lists, add_rows, count_among};
+use sae_lab_loops::stream::add_row;
 
 use super::flex;
 use crate::kernels::compute::Form;
@@ -49,7 +50,9 @@ impl Product {
         let only = self.only.as_ref().map(|only| Matrix::new(flex::floats(only), [m, n]));
         let terms: Vec<Term> = self.pairs.iter().map(|(a, b)| Term::new(self.form, flex::matrix(a), flex::matrix(b), only, [m, n])).collect();
         let (mut sums, mut room) = (Sums::default(), Room::default());
-        let wide = n.div_ceil(n.div_ceil(PART_COLS)).next_multiple_of(8).min(n);
+        // Where there are few rows, what costs is reading the matrix, best as it lies.
+        let most = if m < 4 { 8 * PART_COLS } else { PART_COLS };
+        let wide = n.div_ceil(n.div_ceil(most)).next_multiple_of(8).min(n);
         let tall = PART / wide;
         for left in (0..n).step_by(wide) {
             let cols = left..(left + wide).min(n);
@@ -72,6 +75,8 @@ struct Term<'a> {
 
 enum Way<'a> {
     Dense,
+    /// Row by row of `a`, of which there are few.
+    Stream,
     /// From what is not zero in each row of `a`.
     Rows(Lists),
     /// From what is not zero in each column of `b`.
@@ -103,6 +108,7 @@ impl<'a> Term<'a> {
         let b = self.b.part(0..k, cols.clone());
         match &self.way {
             Way::Dense => add_product(sums, self.a.part(rows, 0..k), b, &mut room.panels),
+            Way::Stream => rows.enumerate().for_each(|(i, row)| add_row(sums.row_mut(i), self.a.part(row..row + 1, 0..k), b)),
             Way::Rows(lists) => each_slab(b, lists.len() / self.a.rows, &mut room.copy, |b, first| {
                 let among = (first as u32)..(first + b.rows) as u32;
                 for (i, row) in rows.clone().enumerate() {
@@ -140,7 +146,11 @@ impl<'a> Way<'a> {
     fn of(a: Matrix, b: Matrix, only: Option<Matrix<'a>>) -> Self {
         if a.rows < 4 {
             // A panel of rows would be mostly empty.
-            return if b.has_rows() { Self::Rows(Lists::of_rows(a)) } else { Self::Dots(only) };
+            return match b.has_rows() {
+                true if share(a) * COST[0] < 1.0 => Self::Rows(Lists::of_rows(a)),
+                true => Self::Stream,
+                false => Self::Dots(only),
+            };
         }
         let (rows, columns, dots) = (share(a) * COST[0], share(b) * COST[1], only.map_or(1.0, share) * COST[2]);
         let least = rows.min(columns).min(dots);
