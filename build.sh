@@ -136,7 +136,7 @@ own_tree() {
   local mark=$CARGO_TARGET_DIR/checkout
   [[ -f $mark && $(<"$mark") == "$PWD" ]] && return
   mkdir -p "$CARGO_TARGET_DIR"
-  touch src/lib.rs
+  touch src/lib.rs src/loops/lib.rs tests/kernels/lib.rs
   echo "$PWD" >"$mark"
 }
 

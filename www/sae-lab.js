@@ -36,7 +36,7 @@ export { convertL1 } from "./engine/units.js";
  * processor is chosen and started.
  *
  * @param {{device?: "auto" | "webgpu" | "cpu"} & import("./engine/types.js").Control} [options]  "auto" is WebGPU where
- *   there is a usable one, else the CPU; `lab.info.reason` says why
+ *   there is a usable one on a GPU, else the CPU; `lab.info.reason` says why
  * @returns {Promise<Lab>}
  * @throws {import("./engine/errors.js").LabError} LAB-NO-WEBGPU (only when asked for "webgpu"), LAB-DOWNLOAD, LAB-ENGINE-STOPPED, LAB-CANCELLED
  */

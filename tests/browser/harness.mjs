@@ -16,6 +16,7 @@
  *   true: `navigator.gpu` is absent, on the page and in its workers; "no-adapter": it is there and finds no adapter;
  *   "insecure": the page comes over http from a host that is not trusted, so the browser itself hides WebGPU.
  *   Every other test fails where there is no adapter: none is ever skipped.
+ * @property {boolean} [software]   the adapter is taken for what it is, a renderer on the CPU; it stands in for a GPU unless told
  * @property {"auto" | "webgpu" | "cpu"} [device]   what `lab()` opens; "webgpu" unless noWebGPU, then "auto"
  * @property {boolean} [shared]   use one page for all shared tests of this file (with the same noWebGPU and device), in their order
  * @property {boolean} [full]   takes minutes: run with --full only

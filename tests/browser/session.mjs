@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { CACHE, INSECURE_HOST } from "./browser.mjs";
 
 const NO_GPU = "for (const n of [globalThis.Navigator, globalThis.WorkerNavigator]) if (n) delete n.prototype.gpu;";
+// SwiftShader stands in for a GPU here. The lab would leave a software renderer alone where it may choose.
+const AS_A_GPU = "if (globalThis.GPUAdapterInfo) Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });";
 // Chromium itself says this whenever requestAdapter() finds nothing; no page can prevent it.
 const CHROMIUMS_OWN = /^No available adapters\.$/;
 
@@ -17,7 +19,8 @@ const CHROMIUMS_OWN = /^No available adapters\.$/;
  */
 export async function openSession(browser, site, options) {
   const context = await browser.newContext(options.context);
-  const prelude = [options.noWebGPU === true ? NO_GPU : "", options.prelude ?? ""].join("\n").trim();
+  const gpu = options.noWebGPU === true ? NO_GPU : options.software ? "" : AS_A_GPU;
+  const prelude = [gpu, options.prelude ?? ""].join("\n").trim();
   if (prelude) await context.addInitScript(prelude);
   const page = await context.newPage();
   const url = options.noWebGPU === "insecure" ? site.url.replace("127.0.0.1", INSECURE_HOST) : site.url;

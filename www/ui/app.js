@@ -34,7 +34,7 @@
 import "./first-try.js";
 import "./term.js";
 import { startBanner } from "./banner.js";
-import { part } from "./dom.js";
+import { nextTask, part } from "./dom.js";
 import { FirstTry } from "./first-try.js";
 import { startHeader } from "./header.js";
 import { openPlots } from "./plots.js";
@@ -51,18 +51,22 @@ import { tokensStep } from "./steps/tokens.js";
 
 const session = new Session();
 
-startHeader(session);
-startBanner(session);
-part(document, "#first-try", FirstTry).start(session);
 session.addEventListener("session", () => {
   if (session.lab) void openPlots(session.lab.module);
 });
+// the engine is on its way while the page is put together, in tasks short enough that it answers from the first moment on
+await nextTask();
 void session.open();
+await nextTask();
+startHeader(session);
+startBanner(session);
+await nextTask();
+part(document, "#first-try", FirstTry).start(session);
+await nextTask();
 
-// one step per task, so that the page answers from the first moment on
 for (const [i, define] of [tokensStep, collectStep, saeStep, featuresStep, examplesStep, heatmapStep, steerStep, qualityStep].entries()) {
   part(document, `#step-${i + 1}`, LabStep).define(i + 1, session, define);
-  await new Promise((resolve) => setTimeout(resolve));
+  await nextTask();
 }
 
 // the steps have grown since the browser went to the link's target

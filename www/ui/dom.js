@@ -93,3 +93,6 @@ export function copyButton(label, text) {
   });
   return button;
 }
+
+/** Lets the page answer before the work goes on. */
+export const nextTask = () => new Promise((resolve) => setTimeout(resolve));

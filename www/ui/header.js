@@ -77,7 +77,7 @@ export function startHeader(session) {
   const device = h(
     "select",
     { name: "device", id: "device", autocomplete: "off" },
-    h("option", { value: "auto" }, "WebGPU where there is one"),
+    h("option", { value: "auto" }, "WebGPU where there is a GPU"),
     h("option", { value: "webgpu" }, "WebGPU"),
     h("option", { value: "cpu" }, "CPU"),
   );
@@ -144,7 +144,7 @@ function details(info) {
         ? "The lab computes on this computer's graphics processor, through WebGPU."
         : `The lab computes on the CPU. ${info.reason ?? ""}`.trim(),
     ),
-    info.device === "cpu" ? h("p", {}, "Everything works as on WebGPU, with the same numbers up to rounding, only more slowly.") : null,
+    info.device === "cpu" ? h("p", {}, "Everything works as on a GPU, with the same numbers up to rounding; what is large takes longer.") : null,
     facts([
       ["adapter", adapterName(info.adapter)],
       ["vendor", info.adapter?.vendor],

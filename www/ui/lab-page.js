@@ -16,7 +16,7 @@ import "./term.js";
 import { startBanner } from "./banner.js";
 import { Conventions } from "./conventions.js";
 import { ConventionsPanel } from "./conventions-panel.js";
-import { copyButton, fill, h, part } from "./dom.js";
+import { copyButton, fill, h, nextTask, part } from "./dom.js";
 import { LabExercise } from "./exercise.js";
 import { startHeader } from "./header.js";
 import { PageMemory } from "./page-memory.js";
@@ -48,12 +48,16 @@ export async function startLab({ page, preset, numbers, steps, exercises = {}, r
   const session = new Session();
   const memory = (session.memory = new PageMemory(page));
   const conventions = (session.conventions = new Conventions(preset, memory.get("conventions")));
-  startHeader(session);
-  startBanner(session);
   session.addEventListener("session", () => {
     if (session.lab) void openPlots(session.lab.module);
   });
+  // the engine is on its way while the page is put together, in tasks short enough that it answers from the first moment on
+  await nextTask();
   void session.open();
+  await nextTask();
+  startHeader(session);
+  startBanner(session);
+  await nextTask();
 
   const all = part(document, "run-all", RunAll);
   part(document, "conventions-panel", ConventionsPanel).start(conventions);
@@ -65,10 +69,9 @@ export async function startLab({ page, preset, numbers, steps, exercises = {}, r
   });
   teacherLink();
 
-  // one step per task, so that the page answers from the first moment on
   for (const [name, number] of Object.entries(numbers)) {
     part(document, `lab-step#${name}`, LabStep).define(number, session, steps[name]);
-    await new Promise((resolve) => setTimeout(resolve));
+    await nextTask();
   }
   for (const [name, define] of Object.entries(exercises)) part(document, `lab-exercise#${name}`, LabExercise).define(session, define(session));
   contents(part(document, "[data-part=contents]"));
