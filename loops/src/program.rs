@@ -72,8 +72,20 @@ impl Binary {
             Self::Sub => a - b,
             Self::Mul => a * b,
             Self::Div => a / b,
-            Self::Max => if a < b { b } else { a },
-            Self::Min => if a > b { b } else { a },
+            Self::Max => {
+                if a < b {
+                    b
+                } else {
+                    a
+                }
+            }
+            Self::Min => {
+                if a > b {
+                    b
+                } else {
+                    a
+                }
+            }
             Self::Greater => f32::from(u8::from(a > b)),
             Self::GreaterEqual => f32::from(u8::from(a >= b)),
         }

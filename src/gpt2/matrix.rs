@@ -79,6 +79,10 @@ impl Matrix {
         }
     }
 
+    pub fn is_on_gpu(&self) -> bool {
+        !self.blocks.iter().any(|block| matches!(block, Block::F32(_) | Block::Half(_)))
+    }
+
     /// `x · self + bias`: `[batch, pos, rows]` to `[batch, pos, cols]`.
     pub fn linear(&self, x: Tensor<3>, bias: &Tensor<1>) -> Tensor<3> {
         let [batch, pos, d_in] = x.dims();

@@ -41,7 +41,8 @@ pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>
         Per::Matrix => rows.max(1),
     };
     for (values, mask) in values.chunks_exact(n * tall).zip(mask.chunks_exact_mut(n * tall)) {
-        let chosen = values.iter().zip(std::iter::repeat_n(among, tall).flat_map(|among| (0..n).map(move |at| among.is_none_or(|among| among[at] == 1.0))));
+        let chosen =
+            values.iter().zip(std::iter::repeat_n(among, tall).flat_map(|among| (0..n).map(move |at| among.is_none_or(|among| among[at] == 1.0))));
         let kth = match k {
             0 => None,
             k => select::kth_largest(chosen.filter(|(_, chosen)| *chosen).map(|(x, _)| *x), k, &mut room),
