@@ -8,6 +8,7 @@
 #   ./build.sh check       formatting, clippy and the JavaScript's types
 #   ./build.sh bench       sizes and times
 #   ./build.sh bench --peers [OPTIONS]   times beside onnxruntime-web, TensorFlow.js and torch (long; downloads torch; options: tests/bench/peers.mjs)
+#   ./build.sh bench --growth | --c4     how cost grows with size, as plots; lab C.4 beside its notebook (long; download torch; tests/bench/growth.mjs, lab-c4.mjs)
 #   ./build.sh model ID --from DIR [--to DIR]      a checkpoint as any static host serves it: f16, pieces of 16 MiB; into www/models/ID
 #   ./build.sh fuzz [TARGET] [SECONDS]             fuzzes what reads files (tests/fuzz)
 #   ./build.sh reference   computes tests/reference/numbers again with Python (downloads torch: gigabytes) and says what changed
@@ -135,7 +136,7 @@ own_tree() {
   local mark=$CARGO_TARGET_DIR/checkout
   [[ -f $mark && $(<"$mark") == "$PWD" ]] && return
   mkdir -p "$CARGO_TARGET_DIR"
-  touch src/lib.rs
+  touch src/lib.rs src/loops/lib.rs tests/kernels/lib.rs
   echo "$PWD" >"$mark"
 }
 
@@ -359,13 +360,15 @@ peer_packages() {
   npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error --ignore-scripts
 }
 
-bench() { # [--peers …]
+bench() { # [--peers | --growth | --c4] …
   build
   browser
-  [[ ${1:-} == --peers ]] || exec node tests/bench/bench.mjs "$@"
-  shift
-  peer_packages
-  exec node tests/bench/peers.mjs "$@"
+  case ${1:-} in
+    --peers) peer_packages; exec node tests/bench/peers.mjs "${@:2}" ;;
+    --growth) python_packages; exec node tests/bench/growth.mjs "${@:2}" ;;
+    --c4) python_packages; exec node tests/bench/lab-c4.mjs "${@:2}" ;;
+    *) exec node tests/bench/bench.mjs "$@" ;;
+  esac
 }
 
 reference() {

@@ -62,7 +62,6 @@ impl KvCache {
     }
 
     /// Where the keys and values of `layer` are, with room for more; `None` where they are kept the other way.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "kernels of our own run on the web only"))]
     pub(super) fn room(&mut self, layer: usize, batch: usize, config: &Config, device: &Device) -> Option<Tensor<3>> {
         if layer == self.layers.len() {
             self.layers.push(Layer::Room(Tensor::empty([batch, self.capacity(config), 2 * config.d_model], device)));
@@ -71,6 +70,26 @@ impl KvCache {
             Some(Layer::Room(room)) => Some(room.clone()),
             _ => None,
         }
+    }
+
+    /// [`Self::room`] for what takes it and gives it back filled: while it has it, nobody else holds it.
+    pub(super) fn fill<R>(
+        &mut self,
+        layer: usize,
+        batch: usize,
+        config: &Config,
+        device: &Device,
+        f: impl FnOnce(Tensor<3>) -> (R, Option<Tensor<3>>),
+    ) -> Option<R> {
+        self.room(layer, batch, config, device)?;
+        let Some(Layer::Room(room)) = self.layers.get_mut(layer) else { return None };
+        let mut result = None;
+        room.inplace(|room| {
+            let (got, filled) = f(room);
+            result = Some(got);
+            filled.expect("what was given to be filled")
+        });
+        result
     }
 
     pub(super) fn advance(&mut self, positions: usize) {

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::kernels::Expr;
+
 /// The same as `x / (1 + e^{−x (a + b x²)})` with `a = 2√(2/π)`, `b = 0.044715 a`. burn's own takes a power and
 /// a tanh: on the CPU that is a third of a forward pass, and on a GPU a tanh made of exponentials is no
 /// number for the large values that GPT-2's first position has. The exponent ends where f32 does.
@@ -9,6 +11,13 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let a = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
     let exponent = (x.clone().square() * (-0.044715 * a) - a) * x.clone();
     x / (exponent.clamp_max(80.0).exp() + 1.0)
+}
+
+/// The same in a kernel.
+pub fn gelu_of(x: &Expr) -> Expr {
+    let a = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let exponent = (x.square() * (-0.044715 * a) - a) * x;
+    x / (exponent.min(80.0).exp() + 1.0)
 }
 
 #[cfg(test)]

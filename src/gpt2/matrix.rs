@@ -7,6 +7,7 @@ use super::memory::Precision;
 use crate::error::{LabError, Result, code};
 #[cfg(target_arch = "wasm32")]
 use crate::kernels::products::{self, Then, Weight};
+use crate::kernels::{Expr, Form, Source, compute_one};
 use crate::tensors::{HostTensor, read, upload, upload_indices};
 
 /// Bytes of a block at most; WebGPU guarantees bindings of 128 MiB.
@@ -81,6 +82,14 @@ impl Matrix {
 
     pub fn is_on_gpu(&self) -> bool {
         !self.blocks.iter().any(|block| matches!(block, Block::F32(_) | Block::Half(_)))
+    }
+
+    /// The whole matrix in f32, where it is that and in one piece.
+    pub fn floats(&self) -> Option<&Tensor<2>> {
+        match &self.blocks[..] {
+            [Block::F32(weight)] => Some(weight),
+            _ => None,
+        }
     }
 
     /// `x · self + bias`: `[batch, pos, rows]` to `[batch, pos, cols]`.
@@ -177,7 +186,7 @@ impl Block {
 
     fn times_transposed(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::F32(weight) => x.matmul(weight.clone().transpose()),
+            Self::F32(weight) => compute_one(Source::product(Form::Transposed, &x, weight), [x.dims()[0], weight.dims()[0]], Expr::sum(0)),
             Self::Half(weight) => x.matmul(weight.clone().cast(DType::F32).transpose()),
             #[cfg(target_arch = "wasm32")]
             Self::Gpu(weight) => products::transposed(x, weight.clone()),

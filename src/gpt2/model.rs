@@ -87,7 +87,7 @@ impl LayerNorm {
         Ok(Self { weight, bias, both, eps })
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         module::layer_norm(x, self.weight.clone(), Some(self.bias.clone()), self.eps)
     }
 

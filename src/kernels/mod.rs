@@ -6,7 +6,7 @@ pub mod attention;
 #[cfg(target_arch = "wasm32")]
 mod buffer;
 pub mod compute;
-mod cpu;
+pub mod cpu;
 pub mod expr;
 #[cfg(target_arch = "wasm32")]
 mod gpu;

@@ -84,18 +84,28 @@ export class Contestant {
     }
   }
 
-  /** What its worker has asked of the GPU so far. */
-  async counts() {
+  /** What its worker has asked of the GPU so far; "marks": at each of the last readbacks (count-webgpu.mjs). @param {"ask" | "marks"} what */
+  async counts(what = "ask") {
     if (!this.#page) throw new Error("it is not open");
-    return within(this.limit, this.#page.evaluate(() => new Promise((done) => {
+    return within(this.limit, this.#page.evaluate((what) => new Promise((done) => {
       const channel = new BroadcastChannel("counts");
       channel.onmessage = ({ data }) => {
         if (typeof data !== "object") return;
         channel.close();
         done(data);
       };
-      channel.postMessage("ask");
-    })));
+      channel.postMessage(what);
+    }), what));
+  }
+
+  /** The same, once half a second has passed without more: the lab keeps an SAE for a lost GPU when its training has answered. */
+  async settledCounts() {
+    for (let last = await this.counts(); ; ) {
+      await new Promise((done) => setTimeout(done, 500));
+      const now = await this.counts();
+      if (now.submits === last.submits && now.readbacks === last.readbacks) return now;
+      last = now;
+    }
   }
 
   async close() {

@@ -46,6 +46,18 @@ export async function turn(contestant, item, size, n) {
   }
 }
 
+/** What one of them asks of the GPU: the difference between few and more, divided by how many more. The page needs a counter as its worker's prelude. */
+export async function counted(contestant, item, size) {
+  const [few, more] = item.kind === "decode" || item.kind === "train" ? [1, 3] : [0, 1];
+  await turn(contestant, item, size, Math.max(1, few)); // compiles what has to be
+  const start = await contestant.settledCounts();
+  if (few > 0) await turn(contestant, item, size, few);
+  const middle = await contestant.settledCounts();
+  await turn(contestant, item, size, more);
+  const end = await contestant.settledCounts();
+  return Object.fromEntries(Object.keys(end).map((key) => [key, (end[key] - middle[key] - (few > 0 ? middle[key] - start[key] : 0)) / (more - few)]));
+}
+
 const sequences = (vocab) => Array.from({ length: SEQUENCES }, (_, i) => tokens(LENGTH, 100 + i, vocab));
 
 /** What a contestant has to be right about before its time for this means anything: asked once for each `key`. */

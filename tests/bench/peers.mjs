@@ -27,7 +27,7 @@ import { CACHE, adapterOf, launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
 import { COUNT_WEBGPU } from "./count-webgpu.mjs";
 import { Contestant, NoAnswer } from "./contestant.mjs";
-import { check, collectLayer, plan, turn } from "./peers-plan.mjs";
+import { check, collectLayer, counted, plan, turn } from "./peers-plan.mjs";
 import { ISOLATED, median, printTables } from "./peers-tables.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -41,8 +41,10 @@ const { values: flags } = parseArgs({ options: {
 
 /** A turn takes as many tokens or steps as are done in this time, in milliseconds, but at least and at most so many. */
 const TURN = 2000, LEAST = 1, MOST = 8;
-/** A turn that takes longer, in milliseconds, is taken so often at most. */
+/** A turn that takes longer, in milliseconds, is taken so often at most; the first one is one of them. */
 const LONG = 20_000, LONG_ROUNDS = 2;
+/** SAE steps of more operations than this are not counted on WebGPU: they are the same dispatches. */
+const COUNTED = 4 * 3072 * 256;
 const PEERS = { cpu: ["onnx", "tensorflow"], webgpu: flags.f32 ? ["lab-f32", "onnx", "tensorflow"] : ["onnx", "tensorflow"] };
 const rounds = Number(flags.rounds), limit = Number(flags.limit), openLimit = Number(flags["open-limit"]);
 const report = { models: {}, rows: [], counts: [], torch: null };
@@ -124,14 +126,20 @@ function contestant(name, device, { folder, onnx, onnxCollect }) {
 async function pair(device, lab, peer, size) {
   say(`${device}: the lab and ${peer.name}`);
   const checked = new Map();
+  /** SAEs by size that one of the two gave no answer for. */
+  const tooLarge = new Map();
   for (const item of planOf(device, peer.name, size)) {
     const row = { device, peer: peer.name, ...item, lab: [], times: [], wrong: "" };
     report.rows.push(row);
     // A step's operations grow with its sizes, and so does the time for an answer.
     const share = item.kind === "train" ? (item.sizes.features * item.sizes.batch) / (3072 * 256) : 1;
     lab.limit = peer.limit = limit * Math.max(1, Math.min(5, share));
-    Object.assign(row, await compared(checked, item, lab, peer, size));
-    if (!row.wrong && !row.labSays && !row.peerSays) await turns(row, lab, peer, item, size);
+    const sizes = JSON.stringify(item.sizes);
+    Object.assign(row, tooLarge.get(sizes) ?? await compared(checked, item, lab, peer, size));
+    // A peer that gave no answer to compare is not timed; the lab is, alone.
+    if (!row.wrong && !row.labSays) await turns(row, lab, peer, item, size);
+    const none = (says) => (/^no answer/.test(says ?? "") ? "not tried after that" : undefined);
+    if (item.kind === "train" && !tooLarge.has(sizes) && (none(row.labSays) || none(row.peerSays))) tooLarge.set(sizes, { labSays: none(row.labSays), peerSays: none(row.peerSays) });
     Object.assign(row, { label: peer.label, weights: peer.weights, labWeights: lab.weights });
     say(`  ${item.what}: ${row.wrong || `lab ${told(row.lab, row.labSays)}, ${peer.name} ${told(row.times, row.peerSays)}`}`);
   }
@@ -172,6 +180,8 @@ async function attempt(what) {
 async function turns(row, lab, peer, item, size) {
   const sides = [{ of: lab, times: row.lab, says: "labSays", n: LEAST, first: 0 }, { of: peer, times: row.times, says: "peerSays", n: LEAST, first: 0 }];
   for (const side of sides) {
+    if (row[side.says]) continue;
+    if (item.kind === "train") await attempt(() => side.of.sae("makeSae", [item.architecture, item.sizes]));
     const { value, says } = await attempt(() => turn(side.of, item, size, item.kind === "decode" ? 2 : LEAST));
     row[side.says] = says;
     if (item.kind === "start") row[side === sides[0] ? "labCold" : "peerCold"] = value;
@@ -179,8 +189,9 @@ async function turns(row, lab, peer, item, size) {
   }
   // As many tokens for both: what is at their end is longer than what is at their beginning.
   for (const side of sides) side.n = Math.max(LEAST, Math.min(MOST, Math.round(TURN / Math.max(...sides.map(({ first }) => first)))));
-  const turns = sides.some(({ first, n }) => first * n > LONG) ? Math.min(rounds, LONG_ROUNDS) : rounds;
-  for (let round = 0; round < turns; round += 1) {
+  const long = sides.some(({ first }) => first > LONG);
+  if (long) for (const side of sides) if (side.first) side.times.push(side.first);
+  for (let round = long ? 1 : 0; round < (long ? Math.min(rounds, LONG_ROUNDS) : rounds); round += 1) {
     for (const side of round % 2 ? [...sides].reverse() : sides) {
       if (row[side.says]) continue;
       const { value, says } = await attempt(() => turn(side.of, item, size, side.n));
@@ -198,26 +209,14 @@ async function countAll(names, made, size) {
     for (const item of planOf("webgpu", name === "lab" ? "tensorflow" : name, size)) {
       const rows = report.rows.filter((row) => row.device === "webgpu" && row.what === item.what);
       const says = name === "lab" ? rows.every((row) => row.labSays) && rows[0]?.labSays : rows.find((row) => row.peer === name)?.peerSays || rows.find((row) => row.peer === name)?.wrong;
-      if (item.kind === "start" || says) continue;
+      if (item.kind === "start" || says || (item.sizes && item.sizes.features * item.sizes.batch > COUNTED)) continue;
       if (item.kind === "train") await attempt(() => it.sae("makeSae", [item.architecture, item.sizes]));
-      const counted = await attempt(() => count(it, item, size));
-      report.counts.push({ side: name, label: it.label, weights: item.kind === "train" ? "f32" : it.weights, what: item.what, ...(counted.says ? { says: counted.says } : counted.value) });
+      const { value, says: why } = await attempt(() => counted(it, item, size));
+      report.counts.push({ side: name, label: it.label, weights: item.kind === "train" ? "f32" : it.weights, what: item.what, ...(why ? { says: why } : value) });
     }
     await it.close();
   }
   site.prelude = "";
-}
-
-/** The difference between few and more of them, divided by how many more. */
-async function count(it, item, size) {
-  const [few, more] = item.kind === "decode" || item.kind === "train" ? [1, 3] : [0, 1];
-  await turn(it, item, size, Math.max(1, few)); // compiles what has to be
-  const start = await it.counts();
-  if (few > 0) await turn(it, item, size, few);
-  const middle = await it.counts();
-  await turn(it, item, size, more);
-  const end = await it.counts();
-  return Object.fromEntries(Object.keys(end).map((key) => [key, (end[key] - middle[key] - (few > 0 ? middle[key] - start[key] : 0)) / (more - few)]));
 }
 
 /** A contestant that gave no answer may have left work in the GPU process, which all pages share: waits until that answers again, else starts another browser. */

@@ -2,11 +2,11 @@
 
     python torch_bench.py --from FOLDER --contexts 64,512 --prefills 64,512 --tokens 8 --rounds 5 --sae 768x3072x256,… --layer 6
 """
-import argparse, json, math, time
-import numpy as np
+import argparse, json, time
 import torch
 import transformers
 from transformers import GPT2LMHeadModel, GPT2Model
+from seeded import tokens, uniform
 
 L1, LR, K = 5e-4, 1e-3, 32  # RECIPE of peers/numbers.js
 
@@ -22,24 +22,6 @@ args = parser.parse_args()
 transformers.utils.logging.disable_progress_bar()
 numbers = lambda text: [int(n) for n in text.split(",") if n]
 clock = lambda: time.perf_counter() * 1000
-
-
-def draw(n, seed):
-    """peers/numbers.js, hash for hash."""
-    with np.errstate(over="ignore"):
-        x = np.arange(n, dtype=np.uint32) + np.uint32(seed * 0x9E3779B9 & 0xFFFFFFFF)
-        x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-        x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
-        return x ^ (x >> np.uint32(16))
-
-
-def uniform(n, seed, deviation):
-    return torch.from_numpy(((draw(n, seed).astype(np.float64) / 2**32 - 0.5) * (math.sqrt(12) * deviation)).astype(np.float32))
-
-
-def tokens(n, seed, vocab):
-    return torch.from_numpy((draw(n, seed) % np.uint32(vocab)).astype(np.int64))[None]
-
 
 model = GPT2LMHeadModel.from_pretrained(args.folder).eval()
 vocab = model.config.vocab_size

@@ -93,6 +93,8 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
     drop(leaves);
 
     let mut operands = Vec::new();
+    // As long as it is held, its memory is given to no output.
+    let mut held_operands: Vec<(Tensor<2>, Tensor<2>)> = Vec::new();
     let form = match source.as_str() {
         "plain" => Some(Form::Plain),
         "transposed" => Some(Form::Transposed),
@@ -107,8 +109,8 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
             let on = |values: &[f32], dims: [usize; 2], turned: bool| {
                 if turned { turn(values, dims, device) } else { upload(values.to_vec(), dims, device) }
             };
-            let tensors = operands.iter().map(|(a, b)| (on(a, a_dims, turned[0]), on(b, b_dims, turned[1]))).collect();
-            Source::Product { form, pairs: tensors, only: None }
+            held_operands = operands.iter().map(|(a, b)| (on(a, a_dims, turned[0]), on(b, b_dims, turned[1]))).collect();
+            Source::Product { form, pairs: held_operands.clone(), only: None }
         }
         None if source == "each" => Source::Each,
         None if source == "columns" => Source::Columns { rows: k, of: sums_of.clone() },
@@ -128,6 +130,7 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
     numbers.tensor();
     poisoned(device).await?;
     let got = compute(source, [m, n], outs);
+    drop(held_operands);
 
     let truth = Truth { read: &read, numbers: &numbers, old: &old, new };
     let mut sums = vec![Vec::new(); sums];
@@ -239,16 +242,22 @@ fn product(form: Form, operands: &[(Vec<f32>, Vec<f32>)], [m, n, k]: [usize; 3],
     Near { is, off: if exact { 0.0 } else { sum_error(operands.len() * k + 1) * all } }
 }
 
+/// A sum, which is exact in whatever order where all terms are sixteenths and small.
 fn total(terms: impl Iterator<Item = Near>) -> Near {
-    let (mut is, mut all, mut off, mut count) = (0.0, 0.0, 0.0, 0);
+    let (mut is, mut all, mut off, mut count, mut sixteenths) = (0.0, 0.0, 0.0, 0, true);
     for term in terms {
+        sixteenths &= term.off == 0.0 && (16.0 * term.is).fract() == 0.0;
         is += term.is;
         all += term.is.abs() + term.off;
         off += term.off;
         count += 1;
     }
-    Near { is, off: off + sum_error(count + 1) * all }
+    let exact = sixteenths && 16.0 * all * U < 1.0;
+    Near { is, off: if exact { 0.0 } else { off + sum_error(count + 1) * all } }
 }
+
+/// Below it f32 may be 0.
+const SMALLEST: f64 = 1.2e-38;
 
 /// Values of expressions in 64 bits.
 struct Truth<'a> {
@@ -296,7 +305,7 @@ fn growing(x: Near, f: impl Fn(f64) -> f64, own: impl Fn(f64) -> f64) -> Near {
 fn unary(op: Unary, x: Near) -> Near {
     match op {
         Unary::Sqrt => growing(x, |x| x.max(0.0).sqrt(), |is| (ROOT_ERROR + DIVISION_ERROR) * is),
-        Unary::Exp => growing(x, f64::exp, |is| exp_error(x.is.abs() + x.off) * is),
+        Unary::Exp => growing(x, f64::exp, |is| exp_error(x.is.abs() + x.off) * is + SMALLEST),
         // WGSL allows so much, as an absolute error.
         Unary::Tanh => growing(x, f64::tanh, |_| 1.1e-5),
         Unary::Abs => Near { is: x.is.abs(), off: x.off },
@@ -306,7 +315,7 @@ fn unary(op: Unary, x: Near) -> Near {
 fn binary(op: Binary, a: Near, b: Near) -> Near {
     let rounded = |is: f64, off: f64, unit: f64| {
         let whole = off == 0.0 && is == f64::from(is as f32) && unit == U;
-        Near { is, off: if whole { 0.0 } else { off + unit * (is.abs() + off) } }
+        Near { is, off: if whole { 0.0 } else { off + unit * (is.abs() + off) + SMALLEST } }
     };
     match op {
         Binary::Add => rounded(a.is + b.is, a.off + b.off, U),
@@ -314,7 +323,8 @@ fn binary(op: Binary, a: Near, b: Near) -> Near {
         Binary::Mul => rounded(a.is * b.is, a.off * (b.is.abs() + b.off) + a.is.abs() * b.off, U),
         Binary::Div => {
             let is = a.is / b.is;
-            rounded(is, (a.off + is.abs() * b.off) / (b.is.abs() - b.off), DIVISION_ERROR)
+            let nearest = b.is.abs() - b.off;
+            if nearest <= 0.0 { Near { is, off: f64::INFINITY } } else { rounded(is, (a.off + is.abs() * b.off) / nearest, DIVISION_ERROR) }
         }
         Binary::Max => Near { is: a.is.max(b.is), off: a.off.max(b.off) },
         Binary::Min => Near { is: a.is.min(b.is), off: a.off.max(b.off) },

@@ -8,6 +8,7 @@ mod held;
 mod inputs;
 mod matrix;
 mod products;
+mod select;
 
 use std::cell::RefCell;
 
@@ -43,6 +44,7 @@ pub async fn run(family: String, sizes: JsValue) -> Result<JsValue, JsValue> {
         "layer_norm" => attention::layer_norm(device, of(sizes)?).await,
         "attention" => attention::attention(device, of(sizes)?).await,
         "compute" => compute::compute_case(device, of(sizes)?).await,
+        "select" => select::select(device, of(sizes)?).await,
         "buffer" => buffer::append(device, of(sizes)?).await,
         "matrix" => matrix::matrix(device, of(sizes)?).await,
         _ => return Err(format!("there is no family {family}").into()),

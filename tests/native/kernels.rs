@@ -83,12 +83,12 @@ impl Leaves {
 }
 
 /// A kernel of ours against the plain one, with the same tensors: outputs are new, over tensors of their own, and over tensors that others
-/// hold. `source` is made for each.
-fn check(name: &str, source: &dyn Fn() -> Source, sums: usize, shape: [usize; 2], rng: &mut Rng) {
+/// hold. `source` is made for each and has `sums` sums of so many terms.
+fn check(name: &str, source: &dyn Fn() -> Source, sums: usize, terms: usize, shape: [usize; 2], rng: &mut Rng) {
     let shared = random(shape, 1.0, rng);
     let before = values(&shared);
     let view = random([shape[1], shape[0]], 1.0, rng);
-    let others = (0..sums).map(Expr::sum).chain([Expr::old(1), Expr::old(2), Expr::old(3)]).collect();
+    let others = (0..sums).map(|k| Expr::sum(k) * (terms as f64).powf(-0.5)).chain([Expr::old(1), Expr::old(2), Expr::old(3)]).collect();
     let leaves = Leaves::new(shape, others, rng);
     let mut made = Vec::new();
     let mut exprs: Vec<Expr> = (0..4).map(|_| leaves.expr(4, &mut made, rng)).collect();
@@ -121,10 +121,10 @@ fn each_element() {
     let mut rng = Rng::new(1);
     for rows in ODD {
         for cols in ODD {
-            check("each", &|| Source::Each, 0, [rows, cols], &mut rng);
+            check("each", &|| Source::Each, 0, 1, [rows, cols], &mut rng);
         }
     }
-    check("each", &|| Source::Each, 0, [2, 50257], &mut rng);
+    check("each", &|| Source::Each, 0, 1, [2, 50257], &mut rng);
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn sums_of_columns_and_rows() {
         for cols in ODD {
             let leaves = Leaves::new([rows, cols], Vec::new(), &mut rng);
             let of: Vec<Expr> = (0..2).map(|_| leaves.expr(3, &mut Vec::new(), &mut rng)).chain([leaves.inputs[8].clone()]).collect();
-            check(&format!("over {rows} rows"), &|| Source::Columns { rows, of: of.clone() }, 3, [1, cols], &mut rng);
-            check(&format!("over {cols} columns"), &|| Source::Rows { cols, of: of.clone() }, 3, [rows, 1], &mut rng);
+            check(&format!("over {rows} rows"), &|| Source::Columns { rows, of: of.clone() }, 3, rows, [1, cols], &mut rng);
+            check(&format!("over {cols} columns"), &|| Source::Rows { cols, of: of.clone() }, 3, cols, [rows, 1], &mut rng);
         }
     }
     for shape in [[3, 50257], [50257, 3]] {
@@ -176,7 +176,7 @@ fn check_product(form: Form, shape: [usize; 2], k: usize, shares: [f64; 3], pair
     let [a, b] = factors(form, shape, k);
     let pairs: Vec<(Tensor<2>, Tensor<2>)> = (0..pairs).map(|_| (viewed(a, shares[0], rng), viewed(b, shares[1], rng))).collect();
     let name = format!("{form:?} over {k}, {} pairs, {shares:?} not zero", pairs.len());
-    check(&name, &|| Source::Product { form, pairs: pairs.clone(), only: None }, 1, shape, rng);
+    check(&name, &|| Source::Product { form, pairs: pairs.clone(), only: None }, 1, k, shape, rng);
     let only = viewed(shape, shares[2], rng).abs();
     let masked = |only: &Tensor<2>| vec![Out::New(Expr::sum(0) * Expr::from(only).greater(0.0))];
     let source = |only: Option<&Tensor<2>>| Source::Product { form, pairs: pairs.clone(), only: only.cloned() };

@@ -1,5 +1,6 @@
 //! [`super::compute`] on the CPU, in burn-flex's memory: no sum and no result is written that the kernel does not put out.
 
+pub mod attention;
 mod blocks;
 mod compile;
 mod flex;

@@ -37,6 +37,11 @@ impl Sums {
         &self.data[row * self.width..][..self.cols]
     }
 
+    /// The first rows.
+    pub fn matrix(&self, rows: usize) -> Matrix<'_> {
+        Matrix::strided(&self.data, [rows, self.cols], [self.width, 1])
+    }
+
     #[inline(always)]
     pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
         &mut self.data[row * self.width..][..self.cols]

@@ -1,5 +1,7 @@
 //! Expressions over blocks of numbers: each step is one loop over a block, whose numbers are in the first-level cache.
 
+use crate::lanes::Lanes;
+
 /// Numbers of a block, at most.
 pub const BLOCK: usize = 512;
 
@@ -136,11 +138,23 @@ fn unary(op: Unary, out: &mut [f32], x: Values) {
         Values::One(x) => out.fill(op.of(x)),
         Values::Each(x) => match op {
             Unary::Sqrt => each(out, x, |x| Unary::Sqrt.of(x)),
-            Unary::Exp => each(out, x, |x| Unary::Exp.of(x)),
+            Unary::Exp => exp(out, x),
             Unary::Tanh => each(out, x, |x| Unary::Tanh.of(x)),
             Unary::Abs => each(out, x, |x| Unary::Abs.of(x)),
             Unary::Copy => out.copy_from_slice(x),
         },
+    }
+}
+
+fn exp(out: &mut [f32], x: &[f32]) {
+    let ((out, out_rest), (x, rest)) = (out.as_chunks_mut::<4>(), x.as_chunks::<4>());
+    for (out, x) in out.iter_mut().zip(x) {
+        Lanes::load(x).exp().store(out);
+    }
+    for (out, x) in out_rest.iter_mut().zip(rest) {
+        let mut four = [0.0; 4];
+        Lanes::splat(*x).exp().store(&mut four);
+        *out = four[0];
     }
 }
 

@@ -2,9 +2,16 @@
 
 pub use implementation::Lanes;
 
+/// log 2 in two parts, the first with few digits, so that its multiples are exact (Cephes, expf.c).
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+/// e^x for |x| ≤ (log 2) / 2 as a polynomial, the highest power first (Cephes, expf.c).
+const EXP: [f32; 8] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1, 1.0, 1.0];
+
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod implementation {
     use core::arch::wasm32::*;
+
+    use super::{EXP, LN_2};
 
     #[derive(Clone, Copy)]
     pub struct Lanes(v128);
@@ -44,6 +51,23 @@ mod implementation {
             f32x4_extract_lane::<0>(pairs) + f32x4_extract_lane::<1>(pairs)
         }
 
+        /// e^x, within two units in the last place.
+        #[inline(always)]
+        pub fn exp(self) -> Self {
+            let (x, splat) = (f32x4_min(f32x4_max(self.0, f32x4_splat(-104.0)), f32x4_splat(89.0)), f32x4_splat);
+            let n = f32x4_nearest(f32x4_mul(x, splat(std::f32::consts::LOG2_E)));
+            let r = f32x4_sub(f32x4_sub(x, f32x4_mul(n, splat(LN_2[0]))), f32x4_mul(n, splat(LN_2[1])));
+            let mut p = splat(EXP[0]);
+            for factor in &EXP[1..] {
+                p = f32x4_add(f32x4_mul(p, r), splat(*factor));
+            }
+            // Two powers of two, of which neither is too large to be a number.
+            let n = i32x4_trunc_sat_f32x4(n);
+            let half = i32x4_shr(n, 1);
+            let power = |n| i32x4_shl(i32x4_add(n, i32x4_splat(127)), 23);
+            Self(f32x4_mul(f32x4_mul(p, power(half)), power(i32x4_sub(n, half))))
+        }
+
         /// Rows of a 4 × 4 matrix into its columns.
         #[inline(always)]
         pub fn transpose([a, b, c, d]: [Self; 4]) -> [Self; 4] {
@@ -61,6 +85,8 @@ mod implementation {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod implementation {
+    use super::{EXP, LN_2};
+
     #[derive(Clone, Copy)]
     pub struct Lanes([f32; 4]);
 
@@ -95,6 +121,21 @@ mod implementation {
         pub fn total(self) -> f32 {
             let [a, b, c, d] = self.0;
             (a + c) + (b + d)
+        }
+
+        /// e^x, within two units in the last place.
+        #[inline(always)]
+        pub fn exp(self) -> Self {
+            Self(self.0.map(|x| {
+                let x = if x.is_nan() { x } else { x.clamp(-104.0, 89.0) };
+                let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+                let r = x - n * LN_2[0] - n * LN_2[1];
+                let p = EXP[1..].iter().fold(EXP[0], |p, factor| p * r + factor);
+                // Two powers of two, of which neither is too large to be a number.
+                let n = n as i32;
+                let power = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
+                p * power(n >> 1) * power(n - (n >> 1))
+            }))
         }
 
         /// Rows of a 4 × 4 matrix into its columns.

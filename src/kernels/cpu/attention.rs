@@ -1,0 +1,74 @@
+//! Attention on the CPU, keys and values where the cache has them.
+
+use burn::tensor::{DType, Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor};
+use sae_lab_loops::Matrix;
+use sae_lab_loops::attention::{Room, head};
+
+/// The positions of a pass.
+#[derive(Clone, Copy)]
+pub struct New {
+    pub batch: usize,
+    pub pos: usize,
+    pub d_head: usize,
+}
+
+fn flex<const D: usize>(x: Tensor<D>) -> Option<FlexTensor> {
+    let x = x.try_into_primitive::<Flex>().ok().filter(|x| x.dtype() == DType::F32)?;
+    Some(if x.is_contiguous() { x } else { x.to_contiguous() })
+}
+
+/// Whether a tensor is f32 in the CPU's memory.
+pub fn is_ours(x: &Tensor<2>) -> bool {
+    x.clone().try_into_primitive::<Flex>().is_ok_and(|x| x.dtype() == DType::F32)
+}
+
+/// What attention makes of queries, keys and values side by side, `[batch · pos, 3 d]`: `[batch · pos, d]`. With a cache of keys and values side by
+/// side, `[batch, capacity, 2 d]`, in which so many positions are filled, the new ones are written behind those and seen together with them.
+///
+/// # Panics
+/// Where the tensors are not the CPU's, see [`is_ours`], or there is no room.
+pub fn attention(qkv: &Tensor<2>, new: New, cache: Option<(Tensor<3>, usize)>) -> (Tensor<2>, Option<Tensor<3>>) {
+    let New { batch, pos, d_head } = new;
+    let ours = "tensors of the CPU";
+    let d = qkv.dims()[1] / 3;
+    let qkv = flex(qkv.clone()).expect(ours);
+    let qkv: &[f32] = qkv.as_slice().expect(ours);
+    let mut z = vec![0.0; batch * pos * d];
+    let mut room = Room::default();
+    let mut cache = cache.map(|(cache, offset)| (cache.dims()[1], flex(cache).expect(ours), offset));
+    if let Some((capacity, cache, offset)) = &mut cache {
+        let cache: &mut [f32] = cache.storage_mut();
+        for (row, new) in qkv.chunks_exact(3 * d).enumerate() {
+            let at = row / pos * *capacity + *offset + row % pos;
+            cache[at * 2 * d..][..2 * d].copy_from_slice(&new[d..]);
+        }
+    }
+    // Keys and values: how they start, how far their rows are apart, and how many are seen by the first.
+    let held = match &cache {
+        Some((capacity, cache, offset)) => {
+            Held { data: cache.as_slice().expect(ours), sequence: capacity * 2 * d, down: 2 * d, keys: 0, offset: *offset }
+        }
+        None => Held { data: qkv, sequence: pos * 3 * d, down: 3 * d, keys: d, offset: 0 },
+    };
+    for sequence in 0..batch {
+        for h in 0..d / d_head {
+            let from = sequence * held.sequence + held.keys + h * d_head;
+            let seen = [held.offset + pos, d_head];
+            let k = Matrix::strided(&held.data[from..], seen, [held.down, 1]);
+            let v = Matrix::strided(&held.data[from + d..], seen, [held.down, 1]);
+            let q = Matrix::strided(&qkv[sequence * pos * 3 * d + h * d_head..], [pos, d_head], [3 * d, 1]);
+            head(q, k, v, held.offset, &mut z[sequence * pos * d + h * d_head..], d, &mut room);
+        }
+    }
+    let z = FlexTensor::from_data(TensorData::new(z, [batch * pos, d]));
+    (Tensor::from_primitive::<Flex>(z), cache.map(|(_, cache, _)| Tensor::from_primitive::<Flex>(cache)))
+}
+
+struct Held<'a> {
+    data: &'a [f32],
+    sequence: usize,
+    down: usize,
+    keys: usize,
+    offset: usize,
+}

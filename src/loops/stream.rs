@@ -1,0 +1,40 @@
+//! One row times a matrix that is read once from end to end, as fast as memory gives it.
+
+use crate::Matrix;
+use crate::lanes::Lanes;
+
+/// Rows of the matrix that are read together.
+const ROWS: usize = 8;
+
+/// `sums += a · b`; the rows of `b` are slices as long as `sums`.
+pub fn add_row(sums: &mut [f32], a: Matrix, b: Matrix) {
+    assert!(a.rows == 1 && a.cols == b.rows && b.cols == sums.len() && b.has_rows());
+    let whole = b.rows / ROWS * ROWS;
+    for from in (0..whole).step_by(ROWS) {
+        add::<ROWS>(sums, std::array::from_fn(|i| a.at(0, from + i)), std::array::from_fn(|i| b.row(from + i)));
+    }
+    for row in whole..b.rows {
+        add(sums, [a.at(0, row)], [b.row(row)]);
+    }
+}
+
+#[inline(always)]
+fn add<const N: usize>(sums: &mut [f32], a: [f32; N], b: [&[f32]; N]) {
+    let n = sums.len();
+    let (fours, rest) = sums.as_chunks_mut::<4>();
+    let b = b.map(|b| b[..n].as_chunks::<4>());
+    let lanes = a.map(Lanes::splat);
+    for (at, sums) in fours.iter_mut().enumerate() {
+        // Two sums, so that an addition need not wait for the one before.
+        let mut sum = [Lanes::load(sums), Lanes::splat(0.0)];
+        for i in 0..N {
+            // SAFETY: each row was cut to as many numbers as there are sums. Checked, this takes half as long again.
+            let four = unsafe { b[i].0.get_unchecked(at) };
+            sum[i % 2] = sum[i % 2].add_product(lanes[i], Lanes::load(four));
+        }
+        sum[0].add(sum[1]).store(sums);
+    }
+    for (at, sum) in rest.iter_mut().enumerate() {
+        *sum += (0..N).map(|i| a[i] * b[i].1[at]).sum::<f32>();
+    }
+}

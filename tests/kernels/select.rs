@@ -1,0 +1,75 @@
+//! [`sae_lab::kernels::select`], held against sorting.
+
+use burn::tensor::Device;
+use sae_lab::kernels::select::{Per, kth_largest, largest};
+use sae_lab::rng::Rng;
+use sae_lab::tensors::upload;
+use serde::Deserialize;
+
+use crate::Answer;
+use crate::held::{Held, Near};
+use crate::inputs::poisoned;
+
+/// The `k` largest of `[rows, n]`, of each row or of all. `values`: "normal", "rectified", "negative", "tied", "constant", "zeros", "scales" or "near".
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Select {
+    seed: u64,
+    rows: usize,
+    n: usize,
+    k: usize,
+    matrix: bool,
+    values: String,
+    /// The threshold, not the mask.
+    kth: bool,
+    /// How many of seven columns are candidates; 7: no choice is given.
+    among: usize,
+}
+
+/// What is smaller counts as zero.
+const TINY: f32 = 1.0 / (1u128 << 102) as f32;
+
+pub async fn select(device: &Device, sizes: Select) -> Answer {
+    let Select { seed, rows, n, k, matrix, ref values, kth, among } = sizes;
+    let mut rng = Rng::new(seed);
+    let values: Vec<f32> = (0..rows * n)
+        .map(|at| {
+            let x = rng.normal() as f32;
+            match values.as_str() {
+                "rectified" => x.max(0.0),
+                "negative" => -x.abs() - 1e-3,
+                "tied" => (x * 2.0).round(),
+                "constant" => -3.0,
+                "zeros" => [0.0, -0.0, 1e-33, -1e-33][at % 4],
+                "scales" => x * 10f32.powi((at % 53) as i32 - 26),
+                "near" => 1.0 + x * 2e-7,
+                _ => x,
+            }
+        })
+        .collect();
+    let chosen: Vec<f32> = (0..n).map(|_| f32::from(u8::from(rng.below(7) < among))).collect();
+    let on = upload(values.clone(), [rows, n], device);
+    let among = (among < 7).then(|| upload(chosen.clone(), [1, n], device));
+    let per = if matrix { Per::Matrix } else { Per::Row };
+    poisoned(device).await?;
+    let got = if kth { kth_largest(&on, k, per) } else { largest(&on, k, per, among.as_ref()) };
+
+    let all: Vec<usize> = (0..rows * n).collect();
+    let groups: Vec<&[usize]> = if matrix { vec![&all] } else { all.chunks(n).collect() };
+    let mut truth = Vec::new();
+    for group in groups {
+        // Values that count as zero tie with it.
+        let compared = |at: usize| if values[at].abs() <= TINY && values[at] < TINY { 0.0 } else { values[at] };
+        let candidates = group.iter().copied().filter(|at| kth || chosen[at % n] == 1.0);
+        let mut order: Vec<f32> = candidates.map(compared).collect();
+        order.sort_by(|a, b| b.total_cmp(a));
+        if kth {
+            let positive = order.iter().filter(|x| **x >= TINY).count();
+            truth.push(order[k.min(positive).max(1) - 1].max(TINY));
+            continue;
+        }
+        let least = order.get(k.min(order.len()).wrapping_sub(1)).copied().unwrap_or(f32::INFINITY);
+        truth.extend(group.iter().map(|at| f32::from(u8::from(chosen[at % n] == 1.0 && compared(*at) >= least))));
+    }
+    Held::default().against("y", got, truth.into_iter().map(Near::exactly)).await
+}
