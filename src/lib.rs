@@ -27,6 +27,7 @@ pub mod sae;
 pub mod tensors;
 pub mod tokenizer;
 pub mod toy;
+pub mod warm_up;
 
 #[cfg(target_arch = "wasm32")]
 mod web;

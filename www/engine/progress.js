@@ -7,7 +7,8 @@ const INTERVAL = 250;
  * Thins the progress of one call out to what a page can use. A report goes on at once when
  *
  * - it is a generated token (none may be lost),
- * - it is the last of its phase (done = total) or the first of a new one,
+ * - it is the first of a phase, or the last (done = total), and no earlier one of that phase was: phases that take turns
+ *   (a stream fills its buffer and trains, fills and trains) are no more than any others,
  * - the last one went 250 ms ago or more;
  *
  * otherwise it waits, and a newer one replaces it. A finished epoch (`entry`) is never replaced: epochs that come faster than
@@ -20,8 +21,8 @@ export class ProgressFeed {
   #entries = [];
   /** @type {import("./types.js").Progress | null} */
   #step = null;
-  /** @type {string | null} */
-  #phase = null;
+  /** What was first or last of its phase and went at once. @type {Set<string>} */
+  #marked = new Set();
   #sentAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -38,9 +39,15 @@ export class ProgressFeed {
     this.#step = step;
     const last = step.done !== undefined && step.done === step.total;
     const wait = this.#sentAt + INTERVAL - performance.now();
-    if ("token" in step || last || step.phase !== this.#phase || wait <= 0) this.flush();
+    const marked = this.#mark(step.phase) || (last && this.#mark(`${step.phase}, last`));
+    if ("token" in step || marked || wait <= 0) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), wait);
-    this.#phase = step.phase;
+  }
+
+  /** @param {string} what @returns {boolean} whether it is the first of its kind */
+  #mark(what) {
+    const before = this.#marked.size;
+    return this.#marked.add(what).size > before;
   }
 
   /** Sends what waits. */
