@@ -112,12 +112,6 @@ impl Hooks {
         Ok(read_all(flat).await?.into_iter().zip(shapes).map(|(host, shape)| HostTensor { shape, ..host }).collect())
     }
 
-    /// One of [`Self::read`].
-    pub async fn read_one(&self, point: HookPoint, config: &Config) -> Result<HostTensor> {
-        let mut all = self.read(&[point], config).await?;
-        Ok(all.swap_remove(0))
-    }
-
     /// Checks that every edit fits the model.
     pub fn check(&self, config: &Config) -> Result<()> {
         for edit in &self.edits {
