@@ -27,7 +27,6 @@ pub mod sae;
 pub mod tensors;
 pub mod tokenizer;
 pub mod toy;
-pub mod warm_up;
 
 #[cfg(target_arch = "wasm32")]
 mod web;

@@ -1,6 +1,6 @@
 //! Host values in and out of device tensors, in the only forms that also work in a browser.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData, Transaction};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::error::{LabError, Result};
 
@@ -57,46 +57,4 @@ pub async fn read<const D: usize>(tensor: Tensor<D>) -> Result<HostTensor> {
     let data = tensor.into_data_async().await.map_err(|e| LabError::device(format!("{e:?}")))?;
     let data = data.convert::<f32>().try_into_vec::<f32>().map_err(|e| LabError::device(format!("{e:?}")))?;
     Ok(HostTensor { data, shape })
-}
-
-/// Bytes that [`read_all`] asks for at once: what is read lies on the device a second time meanwhile.
-const AT_ONCE: usize = 8 << 20;
-
-/// Reads several tensors back, small ones together: a GPU answers after milliseconds, whatever it is asked for.
-pub async fn read_all<const D: usize>(tensors: impl IntoIterator<Item = Tensor<D>>) -> Result<Vec<HostTensor>> {
-    let mut tensors = tensors.into_iter().peekable();
-    let mut read = Vec::new();
-    while tensors.peek().is_some() {
-        let (mut together, mut shapes, mut bytes) = (Transaction::default(), Vec::new(), 0);
-        while let Some(tensor) = tensors.next_if(|t| bytes == 0 || bytes + 4 * t.dims().iter().product::<usize>() <= AT_ONCE) {
-            bytes += 4 * tensor.dims().iter().product::<usize>();
-            shapes.push(tensor.dims().to_vec());
-            together = together.register(tensor);
-        }
-        let data = together.execute_async().await.map_err(|e| LabError::device(format!("{e:?}")))?;
-        for (data, shape) in data.into_iter().zip(shapes) {
-            let data = data.convert::<f32>().try_into_vec::<f32>().map_err(|e| LabError::device(format!("{e:?}")))?;
-            read.push(HostTensor { data, shape });
-        }
-    }
-    Ok(read)
-}
-
-#[cfg(test)]
-mod tests {
-    use pollster::block_on;
-
-    use super::*;
-
-    #[test]
-    fn tensors_read_together_are_those_read_one_by_one() {
-        // Together they are more than goes at once, and one is so by itself.
-        let sizes = [3, AT_ONCE / 8, 1, AT_ONCE / 4 + 5, AT_ONCE / 8, AT_ONCE / 16, 2];
-        let tensor = |(i, &n): (usize, &usize)| upload((0..n).map(|at| (at % 1000 + i) as f32).collect(), [n, 1], &Device::flex());
-        let tensors: Vec<Tensor<2>> = sizes.iter().enumerate().map(tensor).collect();
-        let together = block_on(read_all(tensors.clone())).unwrap();
-        let single: Vec<HostTensor> = tensors.into_iter().map(|tensor| block_on(read(tensor)).unwrap()).collect();
-        assert_eq!(together, single);
-        assert_eq!(block_on(read_all(Vec::<Tensor<1>>::new())).unwrap(), []);
-    }
 }

@@ -10,7 +10,7 @@ use super::matrix::Matrix;
 use super::model::{Gpt2, LayerNorm, Linear, LogitsWanted};
 use crate::error::{LabError, Result};
 use crate::progress::{Checkpoint, Progress};
-use crate::tensors::read_all;
+use crate::tensors::read;
 
 /// How far a logit may be off. In f32, GPT-2 small's logits (about 100) are off by some 1e-4; a kernel that is wrong is off by whole numbers.
 const ALLOWED: f64 = 5e-3;
@@ -57,22 +57,22 @@ type Rows = Vec<Vec<f64>>;
 async fn plain(model: &Gpt2, ids: &[u32], pause: &impl Checkpoint) -> Result<Vec<f64>> {
     let config = &model.config;
     let total = config.n_layers + 1;
-    let mut vectors = Vectors::read(model, ids.len()).await?;
     let mut x = Rows::new();
-    for &id in ids {
+    for (at, &id) in ids.iter().enumerate() {
         let token = model.wte.read_rows(id as usize, 1).await?;
-        x.push(token.iter().zip(vectors.next()).map(|(&t, p)| f64::from(t) + p).collect());
+        let position = vector(&model.wpe.clone().narrow(0, at, 1).reshape([config.d_model])).await?;
+        x.push(token.iter().zip(position).map(|(&t, p)| f64::from(t) + p).collect());
     }
     for (l, block) in model.blocks.iter().enumerate() {
-        let qkv = linear(&layer_norm(&x, &mut vectors, config.eps), &block.c_attn, &mut vectors).await?;
+        let qkv = linear(&layer_norm(&x, &block.ln_1, config.eps).await?, &block.c_attn).await?;
         let z = attention(&qkv, config.n_heads, config.d_head);
-        add(&mut x, &linear(&z, &block.attn_c_proj, &mut vectors).await?);
-        let mut hidden = linear(&layer_norm(&x, &mut vectors, config.eps), &block.c_fc, &mut vectors).await?;
+        add(&mut x, &linear(&z, &block.attn_c_proj).await?);
+        let mut hidden = linear(&layer_norm(&x, &block.ln_2, config.eps).await?, &block.c_fc).await?;
         hidden.iter_mut().flatten().for_each(|h| *h = gelu(*h));
-        add(&mut x, &linear(&hidden, &block.mlp_c_proj, &mut vectors).await?);
+        add(&mut x, &linear(&hidden, &block.mlp_c_proj).await?);
         pause.reached(Progress::Check { done: l + 1, total }).await?;
     }
-    let x = layer_norm(&x, &mut vectors, config.eps);
+    let x = layer_norm(&x, &model.ln_f, config.eps).await?;
     let mut logits = vec![0.0; x.len() * config.d_vocab];
     each_row(&model.wte, config.d_model, |v, row| {
         for (t, x) in x.iter().enumerate() {
@@ -82,33 +82,6 @@ async fn plain(model: &Gpt2, ids: &[u32], pause: &impl Checkpoint) -> Result<Vec
     .await?;
     pause.reached(Progress::Check { done: total, total }).await?;
     Ok(logits)
-}
-
-/// The positions' embeddings and everything else that is no matrix, in the order in which it is needed. Read back in one go: a GPU
-/// answers after milliseconds, whatever it is asked for.
-struct Vectors(std::vec::IntoIter<Vec<f32>>);
-
-impl Vectors {
-    async fn read(model: &Gpt2, positions: usize) -> Result<Self> {
-        let norm = |norm: &LayerNorm| [norm.weight.clone(), norm.bias.clone()];
-        let bias = |linear: &Linear| [linear.bias.clone()];
-        let mut all: Vec<Tensor<1>> = (0..positions).map(|at| model.wpe.clone().narrow(0, at, 1).reshape([model.config.d_model])).collect();
-        for block in &model.blocks {
-            all.extend(norm(&block.ln_1));
-            all.extend(bias(&block.c_attn));
-            all.extend(bias(&block.attn_c_proj));
-            all.extend(norm(&block.ln_2));
-            all.extend(bias(&block.c_fc));
-            all.extend(bias(&block.mlp_c_proj));
-        }
-        all.extend(norm(&model.ln_f));
-        let all: Vec<Vec<f32>> = read_all(all).await?.into_iter().map(|vector| vector.data).collect();
-        Ok(Self(all.into_iter()))
-    }
-
-    fn next(&mut self) -> Vec<f64> {
-        self.0.next().unwrap_or_default().into_iter().map(f64::from).collect()
-    }
 }
 
 /// Reads a matrix back, a few rows at a time, and shows each of them once.
@@ -123,8 +96,12 @@ async fn each_row(matrix: &Matrix, cols: usize, mut show: impl FnMut(usize, &[f3
     Ok(())
 }
 
-async fn linear(x: &Rows, linear: &Linear, vectors: &mut Vectors) -> Result<Rows> {
-    let bias = vectors.next();
+async fn vector(tensor: &Tensor<1>) -> Result<Vec<f64>> {
+    Ok(read(tensor.clone()).await?.data.into_iter().map(f64::from).collect())
+}
+
+async fn linear(x: &Rows, linear: &Linear) -> Result<Rows> {
+    let bias = vector(&linear.bias).await?;
     let cols = bias.len();
     let mut y = vec![bias; x.len()];
     each_row(&linear.weight, cols, |i, row| {
@@ -137,8 +114,8 @@ async fn linear(x: &Rows, linear: &Linear, vectors: &mut Vectors) -> Result<Rows
     Ok(y)
 }
 
-fn layer_norm(x: &Rows, vectors: &mut Vectors, eps: f64) -> Rows {
-    let (weight, bias) = (vectors.next(), vectors.next());
+async fn layer_norm(x: &Rows, norm: &LayerNorm, eps: f64) -> Result<Rows> {
+    let (weight, bias) = (vector(&norm.weight).await?, vector(&norm.bias).await?);
     let row = |x: &Vec<f64>| {
         let n = x.len() as f64;
         let mean = x.iter().sum::<f64>() / n;
@@ -146,7 +123,7 @@ fn layer_norm(x: &Rows, vectors: &mut Vectors, eps: f64) -> Rows {
         let scale = 1.0 / (variance + eps).sqrt();
         x.iter().zip(weight.iter().zip(&bias)).map(|(x, (w, b))| (x - mean) * scale * w + b).collect()
     };
-    x.iter().map(row).collect()
+    Ok(x.iter().map(row).collect())
 }
 
 /// Causal attention of `[pos, 3 * n_heads * d_head]` queries, keys and values: `[pos, n_heads * d_head]`.

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use super::config::Config;
 use super::hook_point::{HookPoint, Site};
 use crate::error::{LabError, Result, code};
-use crate::tensors::{HostTensor, read_all, upload};
+use crate::tensors::{HostTensor, read, upload};
 
 /// Whose coordinates: TransformerLens's processed weights or Hugging Face's raw ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,20 +96,19 @@ impl Hooks {
         self.wanted.iter().max().copied()
     }
 
-    /// Readings of the last pass as host values, without the batch dimension (of one sequence):
+    /// One reading of the last pass as host values, without the batch dimension (of one sequence):
     /// `[pos, width]`, `[pos, n_heads, d_head]` for `hook_z`, `[n_heads, query, key]` for patterns.
-    pub async fn read(&self, points: &[HookPoint], config: &Config) -> Result<Vec<HostTensor>> {
-        let (mut shapes, mut flat) = (Vec::with_capacity(points.len()), Vec::with_capacity(points.len()));
-        for point in points {
-            let (shape, x) = match self.readings.get(point).cloned() {
-                Some(Reading::Vectors(x)) => (x.dims()[1..].to_vec(), x.flatten::<1>(0, 2)),
-                Some(Reading::Pattern(x)) => (x.dims()[1..].to_vec(), x.flatten::<1>(0, 3)),
-                None => return Err(LabError::new(code::UNKNOWN_HOOK, format!("{point} was not read."), "Ask for it before the run.")),
-            };
-            shapes.push(if point.site == Site::Z { vec![shape[0], config.n_heads, config.d_head] } else { shape });
-            flat.push(x);
+    pub async fn read_one(&self, point: HookPoint, config: &Config) -> Result<HostTensor> {
+        let mut host = match self.readings.get(&point).cloned() {
+            Some(Reading::Vectors(x)) => read(x).await?,
+            Some(Reading::Pattern(x)) => read(x).await?,
+            None => return Err(LabError::new(code::UNKNOWN_HOOK, format!("{point} was not read."), "Ask for it before the run.")),
+        };
+        host.shape.remove(0);
+        if point.site == Site::Z {
+            host.shape = vec![host.shape[0], config.n_heads, config.d_head];
         }
-        Ok(read_all(flat).await?.into_iter().zip(shapes).map(|(host, shape)| HostTensor { shape, ..host }).collect())
+        Ok(host)
     }
 
     /// Checks that every edit fits the model.

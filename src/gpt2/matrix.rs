@@ -80,10 +80,6 @@ impl Matrix {
         }
     }
 
-    pub fn is_on_gpu(&self) -> bool {
-        !self.blocks.iter().any(|block| matches!(block, Block::F32(_) | Block::Half(_)))
-    }
-
     /// The whole matrix in f32, where it is that and in one piece.
     pub fn floats(&self) -> Option<&Tensor<2>> {
         match &self.blocks[..] {

@@ -164,11 +164,6 @@ impl Gpt2 {
         self.wte.device()
     }
 
-    /// Whether it lies on a GPU, for kernels of our own.
-    pub fn has_own_kernels(&self) -> bool {
-        self.wte.is_on_gpu()
-    }
-
     /// Checks that `ids` can be run after `offset` positions.
     pub fn check_ids(&self, ids: &[u32], offset: usize) -> Result<()> {
         if ids.is_empty() {

@@ -34,7 +34,7 @@ use crate::device::{self, Processor};
 use crate::error::{LabError, Result, check_setting};
 use crate::gpt2::{self, Config, HookPoint, Hooks, LogitsWanted};
 use crate::sae::{self, Parameter, Sae};
-use crate::tensors::{HostTensor, check_rows, read, read_all, upload};
+use crate::tensors::{HostTensor, check_rows, read, upload};
 
 type JsResult = std::result::Result<JsValue, JsValue>;
 
@@ -95,8 +95,8 @@ impl Lab {
         let out = Object::new();
         set(&out, "tokens", tokens_to_js(&model.tokenizer, &ids)?);
         let readings = Object::new();
-        for (name, reading) in options.hooks.iter().zip(hooks.read(&points, config).await?) {
-            set(&readings, name, tensor_to_js(reading));
+        for (name, point) in options.hooks.iter().zip(points) {
+            set(&readings, name, tensor_to_js(hooks.read_one(point, config).await?));
         }
         set(&out, "hooks", readings);
         set(&out, "logits", JsValue::NULL);
@@ -223,15 +223,10 @@ impl Lab {
     pub async fn weights(&self, sae: u32) -> JsResult {
         let sae = self.sae(sae)?.borrow().inference();
         let out = Object::new();
-        let (mut names, mut values): (Vec<_>, Vec<_>) =
-            sae.architecture.parameters().into_iter().map(|Parameter { name, value }| (name, value)).unzip();
-        if !names.contains(&"W_dec") {
-            names.push("W_dec"); // a tied SAE has it too
-            values.push(sae.w_dec());
+        for Parameter { name, value } in sae.architecture.parameters() {
+            set(&out, name, tensor_to_js(flat(name, read(value).await?)));
         }
-        for (name, value) in names.into_iter().zip(read_all(values).await?) {
-            set(&out, name, tensor_to_js(flat(name, value)));
-        }
+        set(&out, "W_dec", tensor_to_js(read(sae.w_dec()).await?)); // a tied SAE has it too
         Ok(out.into())
     }
 

@@ -12,7 +12,6 @@ use super::{JsResult, Lab, opt};
 use crate::error::{LabError, Result, code};
 use crate::gpt2::{self, Config, Estimate, Gpt2, HookPoint, Loader, Precision};
 use crate::tokenizer::Tokenizer;
-use crate::warm_up::warm_up;
 
 /// What the self-check runs, after BOS.
 const CHECK_TEXT: &str = "Hello world!";
@@ -127,9 +126,7 @@ impl Lab {
     async fn check(&self, gpt2: &Gpt2, tokenizer: &Tokenizer, checkpoint: Function) -> JsResult {
         let mut prompt = tokenizer.encode(CHECK_TEXT, true)?;
         prompt.truncate(gpt2.config.n_ctx.min(4));
-        let pause = JsCheckpoint(checkpoint);
-        warm_up(gpt2, &pause).await?;
-        let check = gpt2::check(gpt2, &prompt, &pause).await?;
+        let check = gpt2::check(gpt2, &prompt, &JsCheckpoint(checkpoint)).await?;
         let out = Object::new();
         set(&out, "kind", "reference");
         set(&out, "prompt", Uint32Array::from(&check.prompt[..]));

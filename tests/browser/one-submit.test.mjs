@@ -1,7 +1,7 @@
 // What the engine submits in one go reaches the GPU as one submission, in its order.
 
 import assert from "node:assert/strict";
-import { COUNT_WEBGPU } from "../bench/count-webgpu.mjs";
+import { countWebGpu } from "../bench/count-webgpu.mjs";
 import { joinSubmits } from "../../www/engine/one-submit.js";
 import { test } from "./harness.mjs";
 
@@ -46,7 +46,7 @@ test("what could tell the difference finds earlier work submitted", async () => 
   assert.deepEqual(log, [["submit", "a"], ["writeBuffer", "x"], ["submit", "b"], ["mapAsync"], ["submit", "c"], ["destroy"], ["submit", "d"], ["popErrorScope"], ["submit", "e"], ["submit", "f"]]);
 });
 
-test("a generated token is one submission, one readback and at most 70 dispatches", { device: "webgpu", prelude: `if (!globalThis.document) ${COUNT_WEBGPU}` }, async ({ lab }) => {
+test("a generated token is one submission, one readback and at most 70 dispatches", { device: "webgpu", prelude: `if (!globalThis.document) (${countWebGpu})();` }, async ({ lab }) => {
   const perToken = await lab(async ({ lab }) => {
     const channel = new BroadcastChannel("counts");
     const counts = () => new Promise((done) => {

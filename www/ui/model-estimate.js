@@ -15,7 +15,7 @@ const phases = {
   read: "Reading the kept copy",
   verify: "Checking the files",
   load: "Uploading",
-  "warm-up": "Compiling the programs of this GPU",
+  "warm-up": "Warming up",
   check: "Checking the numbers",
 };
 

@@ -23,7 +23,7 @@ use super::stream::StreamPosition;
 use super::walk::WalkPosition;
 use crate::error::{LabError, Result, code};
 use crate::rng::Rng;
-use crate::tensors::{HostTensor, read_all, upload};
+use crate::tensors::{HostTensor, read, upload};
 
 /// The metadata's key.
 const KEY: &str = "sae-lab-training";
@@ -75,8 +75,8 @@ pub async fn checkpoint(sae: &RefCell<Sae>) -> Result<Vec<u8>> {
         (stored, tensors, sae.history.iter().flat_map(row).collect::<Vec<f64>>(), numbers)
     };
     let mut entries: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len() + 2);
-    let (names, tensors): (Vec<String>, Vec<Tensor<2>>) = tensors.into_iter().unzip();
-    for (name, HostTensor { data, shape }) in names.into_iter().zip(read_all(tensors).await?) {
+    for (name, tensor) in tensors {
+        let HostTensor { data, shape } = read(tensor).await?;
         entries.push((name, Dtype::F32, shape, data.iter().flat_map(|x| x.to_le_bytes()).collect()));
     }
     let f64s = |values: &[f64]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
