@@ -7,8 +7,7 @@ const INTERVAL = 250;
  * Thins the progress of one call out to what a page can use. A report goes on at once when
  *
  * - it is a generated token (none may be lost),
- * - it is the first of a phase, or the last (done = total), and no earlier one of that phase was: phases that take turns
- *   (a stream fills its buffer and trains, fills and trains) are no more than any others,
+ * - it is the last of its phase (done = total) or the first of a new one,
  * - the last one went 250 ms ago or more;
  *
  * otherwise it waits, and a newer one replaces it. A finished epoch (`entry`) is never replaced: epochs that come faster than
@@ -21,8 +20,8 @@ export class ProgressFeed {
   #entries = [];
   /** @type {import("./types.js").Progress | null} */
   #step = null;
-  /** What was first or last of its phase and went at once. @type {Set<string>} */
-  #marked = new Set();
+  /** @type {string | null} */
+  #phase = null;
   #sentAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -39,15 +38,9 @@ export class ProgressFeed {
     this.#step = step;
     const last = step.done !== undefined && step.done === step.total;
     const wait = this.#sentAt + INTERVAL - performance.now();
-    const marked = this.#mark(step.phase) || (last && this.#mark(`${step.phase}, last`));
-    if ("token" in step || marked || wait <= 0) this.flush();
+    if ("token" in step || last || step.phase !== this.#phase || wait <= 0) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), wait);
-  }
-
-  /** @param {string} what @returns {boolean} whether it is the first of its kind */
-  #mark(what) {
-    const before = this.#marked.size;
-    return this.#marked.add(what).size > before;
+    this.#phase = step.phase;
   }
 
   /** Sends what waits. */
