@@ -5,7 +5,7 @@ pub use implementation::Lanes;
 /// log 2 in two parts, the first with few digits, so that its multiples are exact (Cephes, expf.c).
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// e^x for |x| ≤ (log 2) / 2 as a polynomial, the highest power first (Cephes, expf.c).
-const EXP: [f32; 8] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1, 1.0, 1.0];
+const EXP: [f32; 8] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0];
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod implementation {

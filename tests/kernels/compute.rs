@@ -90,7 +90,6 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
     let olds: Vec<usize> = (new..new + over + shared).collect();
     let ending = leaves([m, n], sums, olds, &mut rng);
     let exprs: Vec<Expr> = (0..new + over + shared).map(|_| ending.expr(depth, &mut rng)).collect();
-    drop(leaves);
 
     let mut operands = Vec::new();
     // As long as it is held, its memory is given to no output.

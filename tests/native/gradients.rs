@@ -227,7 +227,7 @@ fn check(name: &str, config: &Config, aux_k: f64, ghost: bool) {
     assert_close_f64(&format!("{name} loss"), number(total.autodiff()), number(loss.clone()), 2e-6);
     let gradients = loss.backward();
     // Ghosts divide by errors that may nearly cancel, which magnifies their rounding.
-    let tolerance = if ghost { 1e-4 } else { 1e-5 };
+    let tolerance = if ghost { 3e-4 } else { 1e-5 };
     assert_eq!(step.gradients.len(), parameters.len());
     for (parameter, ours) in parameters.iter().zip(step.gradients) {
         let auto = host(oracle.leaves[parameter.name].grad(&gradients).unwrap());

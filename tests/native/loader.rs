@@ -107,10 +107,11 @@ fn f16_is_the_model_with_its_matrices_rounded() {
     let rounded = safetensors::serialize(views, None).unwrap();
     let expected = logits(&block_on(load(config(), Precision::F32, &rounded, &Device::flex())).unwrap());
     let ours = logits(&loaded_in(Precision::F16, &[4097], true));
-    assert!(largest_difference(&ours, &expected) < 1e-6, "{}", largest_difference(&ours, &expected));
+    // f32 goes through kernels of our own, f16 through burn's: their sums are rounded in another order.
+    assert!(largest_difference(&ours, &expected) < 1e-5, "{}", largest_difference(&ours, &expected));
     let full = logits(&loaded_in(Precision::F32, &[1 << 20], true));
     let cost = largest_difference(&ours, &full);
-    assert!((1e-6..0.05).contains(&cost), "{cost}");
+    assert!((2e-5..0.05).contains(&cost), "{cost}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Matrix products: each thread keeps a tile of the result in registers and reads its operands straight from their buffers.
 //!
-//! On SwiftShader tiles in workgroup memory (64 × 64 × 16) reach 0.4 to 1.3 GFLOP/s and take 0.5 to 4 s to compile; these reach 1.3 to 2.
-//! On a GPU the threads of a workgroup are 8 × 8 tiles, so that what they read is in the nearest cache.
+//! On SwiftShader, its two cores shared with much else, these reach 1 to 1.4 GFLOP/s in the median; tiles in workgroup memory reached 0.4 to 1.3 in
+//! a sketch, and took 0.4 to 4 s to compile. On a GPU, where none of this was measured, the threads of a workgroup are 8 × 8 tiles, so that what they
+//! read should be in the nearest cache.
 
 use std::fmt::Write;
 
