@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device, Int, Tensor, module};
 
 use super::memory::Precision;
 use crate::error::{LabError, Result, code};
+use crate::kernels::cpu::attention::is_ours;
 #[cfg(target_arch = "wasm32")]
 use crate::kernels::products::{self, Then, Weight};
 use crate::kernels::{Expr, Form, Source, compute_one};
@@ -182,7 +183,11 @@ impl Block {
 
     fn times_transposed(&self, x: Tensor<2>) -> Tensor<2> {
         match self {
-            Self::F32(weight) => compute_one(Source::product(Form::Transposed, &x, weight), [x.dims()[0], weight.dims()[0]], Expr::sum(0)),
+            Self::F32(weight) if is_ours(weight) => {
+                let shape = [x.dims()[0], weight.dims()[0]];
+                compute_one(Source::product(Form::Transposed, &x, weight), shape, Expr::sum(0))
+            }
+            Self::F32(weight) => x.matmul(weight.clone().transpose()),
             Self::Half(weight) => x.matmul(weight.clone().cast(DType::F32).transpose()),
             #[cfg(target_arch = "wasm32")]
             Self::Gpu(weight) => products::transposed(x, weight.clone()),
