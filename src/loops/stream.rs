@@ -28,7 +28,7 @@ fn add<const N: usize>(sums: &mut [f32], a: [f32; N], b: [&[f32]; N]) {
         // Two sums, so that an addition need not wait for the one before.
         let mut sum = [Lanes::load(sums), Lanes::splat(0.0)];
         for i in 0..N {
-            // SAFETY: each row was cut to as many numbers as there are sums. Checked, this takes half as long again.
+            // SAFETY: each row was cut to as many numbers as there are sums. Checked, it reads 16 GB/s instead of 18 (Node).
             let four = unsafe { b[i].0.get_unchecked(at) };
             sum[i % 2] = sum[i % 2].add_product(lanes[i], Lanes::load(four));
         }

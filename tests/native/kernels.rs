@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use pollster::block_on;
 use sae_lab::kernels::select::{Per, kth_largest, largest, plain_kth_largest, plain_largest};
-use sae_lab::kernels::{Expr, Form, Numbers, Out, Source, compute, plain};
+use sae_lab::kernels::{Expr, Form, Numbers, Out, Source, compute, compute_one, plain};
 use sae_lab::rng::Rng;
 use sae_lab::tensors::{read, upload};
 
@@ -282,4 +282,21 @@ fn the_largest_as_the_plain_version_finds_them() {
             }
         }
     }
+}
+
+#[test]
+fn exponentials_are_within_two_units_in_the_last_place() {
+    let x: Vec<f32> = (-8700..=8871).map(|i| i as f32 / 100.0 + 0.003).chain([-0.0, 1e-30, -1e-3]).collect();
+    let n = x.len();
+    let ours = values(&compute_one(Source::Each, [1, n], Expr::from(upload(x.clone(), [1, n], &Device::flex())).exp()));
+    for (x, ours) in x.into_iter().zip(ours) {
+        let exact = f64::from(x).exp();
+        assert!((f64::from(ours) - exact).abs() <= 2.0 * f64::from(f32::EPSILON) * exact, "e^{x}: {ours} for {exact}");
+    }
+    let ends = values(&compute_one(
+        Source::Each,
+        [1, 3],
+        Expr::from(upload(vec![f32::INFINITY, f32::NEG_INFINITY, f32::NAN], [1, 3], &Device::flex())).exp(),
+    ));
+    assert!(ends[0] == f32::INFINITY && ends[1] < 1e-44 && ends[2].is_nan(), "{ends:?}");
 }
