@@ -3,6 +3,9 @@
 //! On a GPU each call is one dispatch ([`super::gpu`]), on the CPU one pass over memory ([`super::cpu`]); [`super::plain`] is the same in
 //! burn's own operations, against which both are tested.
 
+use std::ops::Range;
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 
 use super::expr::Expr;
@@ -14,6 +17,10 @@ pub enum Source {
     Each,
     /// Sum 0 is the product, over all pairs one after the other: `Σ a·b`.
     Product { form: Form, pairs: Vec<(Tensor<2>, Tensor<2>)>, only: Option<Tensor<2>> },
+    /// A product with a matrix of which each level has a block of columns: those of `a` in [`Form::Transposed`], where a column of the result is
+    /// of the level that has it, those of `b` in [`Form::Outer`], where a row is. A level ends where `ends` says, and begins where the one before ends.
+    /// `only` is as it is there.
+    Leveled { form: Form, a: Tensor<2>, b: Tensor<2>, ends: Rc<[usize]>, only: Option<Tensor<2>> },
     /// Sum k is that of the k-th expression over the rows of a matrix with so many; the elements are one row's.
     Columns { rows: usize, of: Vec<Expr> },
     /// Sum k is that of the k-th expression over the columns of a matrix with so many; the elements are one column's.
@@ -40,6 +47,22 @@ impl Source {
     pub fn product_where(form: Form, a: &Tensor<2>, b: &Tensor<2>, only: &Tensor<2>) -> Self {
         Self::Product { form, pairs: vec![(a.clone(), b.clone())], only: Some(only.clone()) }
     }
+}
+
+/// The parts of a [`Source::Leveled`], one level after the other: the product's operands, and the columns of the result that they are, or the rows.
+pub fn levels(form: Form, a: &Tensor<2>, b: &Tensor<2>, ends: &[usize]) -> Vec<(Tensor<2>, Tensor<2>, Range<usize>)> {
+    let starts = [0].into_iter().chain(ends.iter().copied());
+    let levels = starts.zip(ends).map(|(start, &end)| start..end).enumerate();
+    let block = |x: &Tensor<2>, level: usize| {
+        let width = x.dims()[1] / ends.len();
+        x.clone().narrow(1, level * width, width)
+    };
+    let operands = |(level, part): (usize, Range<usize>)| match form {
+        Form::Transposed => (block(a, level), b.clone().narrow(0, part.start, part.len()), part),
+        Form::Outer => (a.clone().narrow(1, part.start, part.len()), block(b, level), part),
+        Form::Plain => panic!("a plain product has no levels"),
+    };
+    levels.map(operands).collect()
 }
 
 /// Where a result goes.

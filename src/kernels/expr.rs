@@ -6,9 +6,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::rc::Rc;
 
-use burn::tensor::{Device, Tensor};
-
-use crate::tensors::upload;
+use burn::tensor::{Int, Tensor};
 
 /// A number for each element.
 #[derive(Clone)]
@@ -16,6 +14,12 @@ pub struct Expr(Rc<Node>);
 
 pub enum Node {
     Input(Tensor<2>),
+    /// Row `start + row` of a longer matrix, or the row that the `start + row`-th of these numbers names.
+    Rows {
+        of: Tensor<2>,
+        order: Option<Tensor<1, Int>>,
+        start: usize,
+    },
     /// One of the numbers that the step brings along.
     Number(Rc<Numbers>, usize),
     /// The k-th sum of the kernel's source.
@@ -50,25 +54,16 @@ pub enum Binary {
     GreaterEqual,
 }
 
-/// Numbers that change from step to step, uploaded together when the GPU first needs one of them.
-pub struct Numbers {
-    values: Vec<f32>,
-    device: Device,
-    uploaded: std::cell::OnceCell<Tensor<2>>,
-}
+/// Numbers that change from step to step: each kernel brings along those that it reads.
+pub struct Numbers(Vec<f32>);
 
 impl Numbers {
-    pub fn new(values: Vec<f64>, device: &Device) -> Rc<Self> {
-        Rc::new(Self { values: values.into_iter().map(|x| x as f32).collect(), device: device.clone(), uploaded: Default::default() })
+    pub fn new(values: Vec<f64>) -> Rc<Self> {
+        Rc::new(Self(values.into_iter().map(|x| x as f32).collect()))
     }
 
     pub fn value(&self, at: usize) -> f32 {
-        self.values[at]
-    }
-
-    /// `[1, n]`
-    pub fn tensor(&self) -> Tensor<2> {
-        self.uploaded.get_or_init(|| upload(self.values.clone(), [1, self.values.len()], &self.device)).clone()
+        self.0[at]
     }
 }
 
@@ -88,6 +83,11 @@ impl Expr {
 
     pub fn number(numbers: &Rc<Numbers>, at: usize) -> Self {
         Self::of(Node::Number(numbers.clone(), at))
+    }
+
+    /// The rows of `of`, of which there may be more than elements have, from row `start` on; with `order` those that its numbers name from there on.
+    pub fn rows(of: &Tensor<2>, order: Option<&Tensor<1, Int>>, start: usize) -> Self {
+        Self::of(Node::Rows { of: of.clone(), order: order.cloned(), start })
     }
 
     pub fn sum(k: usize) -> Self {

@@ -12,6 +12,7 @@ pub mod expr;
 mod gpu;
 #[cfg(target_arch = "wasm32")]
 mod launch;
+pub mod levels;
 pub mod plain;
 #[cfg(target_arch = "wasm32")]
 pub mod products;

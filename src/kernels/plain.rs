@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
-use super::compute::{Form, Out, Source};
+use super::compute::{Form, Out, Source, levels};
 use super::expr::{Binary, Expr, Node, Unary};
 
 pub fn compute(source: Source, shape: [usize; 2], outs: Vec<Out>) -> Vec<Tensor<2>> {
@@ -14,6 +14,10 @@ pub fn compute(source: Source, shape: [usize; 2], outs: Vec<Out>) -> Vec<Tensor<
         Source::Each => Vec::new(),
         Source::Product { form, pairs, only: _ } => {
             pairs.into_iter().map(|(a, b)| product(form, a, b)).reduce(|sum, more| sum + more).into_iter().collect()
+        }
+        Source::Leveled { form, a, b, ends, only: _ } => {
+            let parts = levels(form, &a, &b, &ends).into_iter().map(|(a, b, _)| product(form, a, b)).collect();
+            vec![Tensor::cat(parts, if form == Form::Outer { 0 } else { 1 })]
         }
         Source::Columns { rows, of } => {
             let whole = Values::new(&[], &[], [rows, cols], &device);
@@ -43,11 +47,20 @@ fn product(form: Form, a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     }
 }
 
+/// What [`Expr::rows`] means.
+pub fn rows(of: &Tensor<2>, order: Option<&Tensor<1, Int>>, start: usize, n: usize) -> Tensor<2> {
+    match order {
+        Some(order) => of.clone().select(0, order.clone().narrow(0, start, n)),
+        None => of.clone().narrow(0, start, n),
+    }
+}
+
 /// A tensor of the kernel, to know where it runs.
 pub fn device(source: &Source, outs: &[Out]) -> Device {
     let in_source = match source {
         Source::Each => None,
         Source::Product { pairs, .. } => pairs.first().map(|(a, _)| a.device()),
+        Source::Leveled { a, .. } => Some(a.device()),
         Source::Columns { of, .. } | Source::Rows { of, .. } => of.iter().find_map(of_expr),
     };
     let in_outs = || outs.iter().find_map(|out| if let Out::Over(t, _) = out { Some(t.device()) } else { of_expr(out.expr()) });
@@ -56,7 +69,7 @@ pub fn device(source: &Source, outs: &[Out]) -> Device {
 
 fn of_expr(expr: &Expr) -> Option<Device> {
     match expr.node() {
-        Node::Input(x) => Some(x.device()),
+        Node::Input(x) | Node::Rows { of: x, .. } => Some(x.device()),
         Node::Unary(_, x) => of_expr(x),
         Node::Binary(_, a, b) => of_expr(a).or_else(|| of_expr(b)),
         Node::Number(..) | Node::Sum(_) | Node::Old(_) | Node::Constant(_) => None,
@@ -93,6 +106,7 @@ impl<'a> Values<'a> {
         let number = |x: f32| Tensor::full([1, 1], x, &self.device);
         let value = match expr.node() {
             Node::Input(x) => x.clone(),
+            Node::Rows { of, order, start } => rows(of, order.as_ref(), *start, self.shape[0]),
             Node::Number(numbers, at) => number(numbers.value(*at)),
             Node::Constant(x) => number(*x),
             Node::Sum(k) => self.sums[*k].clone(),

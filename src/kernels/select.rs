@@ -13,7 +13,13 @@
 //! product of 256 × 96 and 96 × 1536 takes 2.5. Counts are f32, exact for a `k` of up to 2^24. burn's own
 //! `topk` inserts one value after another, and its `sort` runs on the host.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
+
+use super::compute::{Source, compute_one};
+use super::expr::Expr;
 
 /// What the `k` are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +55,29 @@ pub fn plain_kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
     let k = Tensor::full([if per == Per::Row { rows } else { 1 }, 1], k as f64, &values.device());
     let positive = total(values.clone().greater_equal_elem(TINY).float(), per);
     kth(values, &k.min_pair(positive).clamp_min(1.0), per)
+}
+
+/// Memory in which a GPU counts, for one selection after another on one device.
+#[derive(Clone, Default)]
+pub struct Counts(
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "only a browser's GPU counts in it"))] pub(super) Rc<OnceCell<Tensor<2>>>,
+);
+
+/// What is kept of latents: `relu` of `pre` where `rank` is one of the `k` largest and above zero, else 0; and what `then` makes of
+/// [`kth_largest`] of the ranks, which is its sum 0.
+///
+/// # Shapes
+/// rank and pre `[rows, n]` → `[rows, n]`, and `[rows, 1]` or `[1, 1]`
+pub fn kept(rank: &Tensor<2>, pre: &Tensor<2>, k: usize, per: Per, then: impl Fn(Expr) -> Expr, counts: &Counts) -> (Tensor<2>, Tensor<2>) {
+    #[cfg(target_arch = "wasm32")]
+    if let Some(kept) = super::gpu::select::kept(rank, pre, k, per, &then(Expr::sum(0)), counts) {
+        return kept;
+    }
+    let _ = counts;
+    let kth = kth_largest(rank, k, per);
+    let reaches = Expr::from(rank).greater_equal(&kth);
+    let features = compute_one(Source::Each, rank.dims(), Expr::from(pre).relu() * reaches);
+    (features, compute_one(Source::Each, kth.dims(), then(Expr::from(&kth))))
 }
 
 /// 1 where a value is one of the `k` largest **and above zero**, else 0.

@@ -42,30 +42,28 @@ impl Adam {
         if self.moments.is_empty() {
             self.moments = parameters.iter().map(|p| (p.zeros_like(), p.zeros_like())).collect();
         }
-        let Some(device) = parameters.first().map(Tensor::device) else { return Vec::new() };
         self.steps += 1;
         let step_size = lr / (1.0 - beta1.powi(self.steps));
         let bias_correction = (1.0 - beta2.powi(self.steps)).sqrt();
         // `step_size · m / (√v / bias_correction + eps)` with the step's size below the line.
         let numbers = vec![beta1, 1.0 - beta1, beta2, 1.0 - beta2, 1.0 / (bias_correction * step_size), eps / step_size];
-        let numbers = Numbers::new(numbers, &device);
-        let ending = |g: Expr| {
+        let numbers = Numbers::new(numbers);
+        let ending = |g: Expr, at: usize| {
             let number = |at: usize| Expr::number(&numbers, at);
-            let m = Expr::old(1) * number(0) + &g * number(1);
-            let v = Expr::old(2) * number(2) + g.square() * number(3);
-            let p = Expr::old(0) - &m / (v.sqrt() * number(4) + number(5));
-            vec![p, m, v]
+            let m = Expr::old(at + 1) * number(0) + &g * number(1);
+            let v = Expr::old(at + 2) * number(2) + g.square() * number(3);
+            let p = Expr::old(at) - &m / (v.sqrt() * number(4) + number(5));
+            [p, m, v]
         };
+        let mut state: Vec<[Tensor<2>; 3]> = parameters.into_iter().zip(std::mem::take(&mut self.moments)).map(|(p, (m, v))| [p, m, v]).collect();
         // The last ones first: a bias's gradient may be made of a matrix as it was before the step.
-        let mut moved = Vec::with_capacity(parameters.len());
-        let moments = std::mem::take(&mut self.moments);
-        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(moments).rev() {
-            let Ok([p, m, v]) = <[_; 3]>::try_from(g.into().apply(vec![p, m, v], ending)) else { unreachable!("three outputs") };
-            moved.push(p);
-            self.moments.push((m, v));
+        let mut moved: Vec<[Tensor<2>; 3]> = Vec::with_capacity(state.len());
+        for g in gradients.into_iter().map(Into::into).rev() {
+            let over = state.split_off(state.len() - g.parameters());
+            moved.extend(g.apply(over, ending).into_iter().rev());
         }
-        moved.reverse();
-        self.moments.reverse();
+        let (moved, moments) = moved.into_iter().rev().map(|[p, m, v]| (p, (m, v))).unzip();
+        self.moments = moments;
         moved
     }
 

@@ -143,9 +143,9 @@ impl Affine {
         let b_dec = match (&d_b_enc, self.subtract_b_dec) {
             (Some(d_b_enc), true) => {
                 let through = Source::product(Form::Transposed, d_b_enc, &self.w_enc);
-                Gradient::new(through, [1, d_out], move |_| Expr::from(d_b_dec) - Expr::sum(0))
+                Gradient::new(through, [1, d_out], move |_| d_b_dec - Expr::sum(0))
             }
-            _ => Gradient::from(d_b_dec),
+            _ => Gradient::new(Source::Each, [1, d_out], move |_| d_b_dec),
         };
         let b_enc = d_b_enc.map_or_else(|| columns(d_pre), Gradient::from);
         AffineGradients {
@@ -170,7 +170,7 @@ pub struct Backward<'a> {
     pub d_b_enc: Option<Tensor<2>>,
     pub d_y: &'a Tensor<2>,
     /// Its sum over the batch.
-    pub d_b_dec: Tensor<2>,
+    pub d_b_dec: Expr,
 }
 
 /// `x̂ − target` and `∂y`, for an output `y` in terms of the source's sum.

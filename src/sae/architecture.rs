@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::affine::Affine;
 use super::config::Kind;
-use super::learn::{Learnt, Tally};
+use super::learn::{self, Learnt, Tally};
 use crate::kernels::Expr;
 
 /// A tensor under SAELens's name for it. Biases and thresholds are rows `[1, n]`.
@@ -64,6 +64,16 @@ pub trait Architecture {
         unreachable!("an architecture without buffers is given none")
     }
 
+    /// What the terms of reconstructions beside the SAE's own are called, see [`Tally::recon`].
+    fn inner(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// How many numbers the reconstructions have in all, the SAE's own included.
+    fn outputs(&self) -> usize {
+        self.affine().b_dec.dims()[1] * (self.inner().len() + 1)
+    }
+
     /// The gradient of the loss on a batch with respect to each parameter, its terms added to `tally`.
     fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt;
 
@@ -74,11 +84,16 @@ pub trait Architecture {
     /// Loss terms on a batch, and the gradients, each on its own.
     fn step(&self, batch: &Batch) -> Step {
         let Affine { w_dec, b_dec, .. } = self.affine();
-        let mut tally = Tally::new(b_dec.dims()[1], w_dec.dims()[0], &b_dec.device());
+        let (d_out, inner) = (b_dec.dims()[1], self.inner());
+        let mut tally = Tally::new(self.outputs(), w_dec.dims()[0], &b_dec.device());
         let Learnt { gradients, buffers } = self.learn(batch, &mut tally);
-        let gradients = self.parameters().iter().zip(gradients).map(|(p, g)| g.tensor(&p.value)).collect();
-        let extra = tally.extra.into_iter().map(|(name, term)| (name, term.sum())).collect();
-        Step { recon: tally.recon.sum(), sparsity: tally.sparsity.sum(), extra, fired: tally.fired, gradients, buffers }
+        let parameters: Vec<_> = self.parameters().into_iter().map(|p| p.value).collect();
+        let gradients = learn::tensors(gradients, &parameters);
+        let recon = |at: usize| tally.recon.clone().narrow(1, at * d_out, d_out).sum();
+        let (at, mut extra) = (inner.len(), Vec::new());
+        extra.extend(inner.into_iter().enumerate().map(|(at, name)| (name, recon(at))));
+        extra.extend(tally.extra.iter().map(|(name, term)| (name.clone(), term.clone().sum())));
+        Step { recon: recon(at), sparsity: tally.sparsity.sum(), extra, fired: tally.fired, gradients, buffers }
     }
 
     /// The SAE for inputs that are not multiplied by `scale` any more:
@@ -108,6 +123,8 @@ pub trait Architecture {
 pub struct Batch {
     /// What the encoder reads, normalised `[batch, d_in]`.
     pub x: Tensor<2>,
+    /// The same as [`Affine::centred`] gives it, where it has been made along with it.
+    pub centred: Option<Tensor<2>>,
     /// What the output should be `[batch, d_out]`: `x` itself for an SAE without normalisation.
     pub target: Tensor<2>,
     /// Turns the decoder's output into the target's units: `y · scale + shift`, `[batch, 1]` each.
@@ -127,11 +144,16 @@ pub struct Batch {
 impl Batch {
     /// A plain batch: reconstruct `x`.
     pub fn new(x: Tensor<2>, coefficient: f64) -> Self {
-        Self { target: x.clone(), x, denormalize: None, coefficient, dead: None, aux_k: 0.0, ghost: false, step: 1 }
+        Self { target: x.clone(), x, centred: None, denormalize: None, coefficient, dead: None, aux_k: 0.0, ghost: false, step: 1 }
     }
 
     pub fn rows(&self) -> usize {
         self.x.dims()[0]
+    }
+
+    /// What is multiplied by `W_enc`.
+    pub fn centred(&self, affine: &Affine) -> Tensor<2> {
+        self.centred.clone().unwrap_or_else(|| affine.centred(self.x.clone()))
     }
 
     /// Whether dead latents are given a loss of their own.

@@ -17,10 +17,10 @@ use super::architecture::{Architecture, Batch, Parameter, Saved};
 use super::config::{Config, Kind};
 use super::learn::{Learnt, Tally};
 use super::named::Named;
-use super::topk::Ranked;
+use super::topk::{Largest, Ranked};
 use crate::error::Result;
-use crate::kernels::select::{Per, TINY, kth_largest};
-use crate::kernels::{Expr, Source, compute_one};
+use crate::kernels::Expr;
+use crate::kernels::select::{Counts, Per, TINY, largest_positive};
 
 /// How many latents a batch keeps, and the running threshold that replaces the batch.
 #[derive(Clone)]
@@ -29,6 +29,7 @@ pub struct BatchSelection {
     pub lr: f64,
     /// `[1, 1]`
     pub threshold: Tensor<2>,
+    counts: Counts,
 }
 
 impl BatchSelection {
@@ -42,18 +43,12 @@ impl BatchSelection {
             0.0
         };
         let threshold = Tensor::full([1, 1], threshold, weights.device());
-        Ok(Self { k: config.extras.k, lr: config.extras.topk_threshold_lr, threshold })
-    }
-
-    /// What the rank of a latent has to reach to be one of the batch's own largest, `[1, 1]`.
-    pub fn bound(&self, rank: &Tensor<2>) -> Tensor<2> {
-        let [rows, _] = rank.dims();
-        kth_largest(rank, (self.k * rows as f64) as usize, Per::Matrix)
+        Ok(Self { k: config.extras.k, lr: config.extras.topk_threshold_lr, threshold, counts: Counts::default() })
     }
 
     /// 1 for the batch's own largest candidates, else 0.
     pub fn of_batch(&self, candidates: &Tensor<2>) -> Tensor<2> {
-        candidates.clone().greater_equal(self.bound(candidates)).float()
+        largest_positive(candidates, self.k_of(candidates.dims()[0]), Per::Matrix)
     }
 
     /// Candidates above the threshold, 0 elsewhere.
@@ -62,11 +57,18 @@ impl BatchSelection {
         candidates * above.float()
     }
 
-    /// The threshold after a batch whose smallest kept value is `smallest`, `[1, 1]`; it does not change where that is zero.
-    pub fn moved(&self, smallest: &Tensor<2>) -> Tensor<2> {
-        let threshold = Expr::from(&self.threshold);
-        let towards = (Expr::from(smallest) - &threshold) * self.lr;
-        compute_one(Source::Each, [1, 1], &threshold + towards * Expr::from(smallest).greater(TINY))
+    /// The largest of a batch of so many rows, and the threshold after it: moved towards the smallest value kept, unless that is zero.
+    pub fn largest(&self, rows: usize) -> Largest<'_> {
+        let then = |smallest: Expr| {
+            let threshold = Expr::from(&self.threshold);
+            let towards = (&smallest - &threshold) * self.lr;
+            threshold + towards * smallest.greater(TINY)
+        };
+        Largest { k: self.k_of(rows), per: Per::Matrix, then: Box::new(then), counts: self.counts.clone() }
+    }
+
+    fn k_of(&self, rows: usize) -> usize {
+        (self.k * rows as f64) as usize
     }
 
     pub fn with(&self, threshold: Tensor<2>) -> Self {
@@ -148,8 +150,8 @@ impl Architecture for BatchTopK {
     }
 
     fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
-        let (gradients, smallest) = self.ranked.learn(batch, |rank| self.selection.bound(rank), tally);
-        Learnt { gradients: gradients.into_vec(), buffers: vec![self.selection.moved(&smallest)] }
+        let (gradients, threshold) = self.ranked.learn(batch, &self.selection.largest(batch.rows()), tally);
+        Learnt { gradients: gradients.into_vec(), buffers: vec![threshold] }
     }
 
     fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {

@@ -93,6 +93,11 @@ pub enum Normalization {
 }
 
 impl Normalization {
+    /// Whether each row is treated by what it holds.
+    pub fn looks_at_rows(self) -> bool {
+        matches!(self, Self::ConstantNormRescale | Self::LayerNorm)
+    }
+
     pub fn parse(name: &str) -> Result<Self> {
         Ok(match name {
             "none" => Self::None,

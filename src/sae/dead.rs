@@ -21,7 +21,7 @@ use burn::tensor::Tensor;
 
 use super::affine::Affine;
 use super::architecture::Batch;
-use super::learn::Tally;
+use super::learn::{Other, Tally};
 use crate::kernels::select::{Per, largest};
 use crate::kernels::{Expr, Form, Numbers, Out, Source, compute, compute_one};
 
@@ -31,6 +31,8 @@ pub struct Revived {
     pub d_pre: Tensor<2>,
     /// With respect to the decoder: what was multiplied by it, and the gradient of that product.
     pub decoded: (Tensor<2>, Tensor<2>),
+    /// The term of the loss, where it is not added up yet.
+    pub term: Option<Other>,
 }
 
 /// SAELens's name of the term.
@@ -49,7 +51,7 @@ pub fn revive(
 ) -> Option<Revived> {
     let dead = batch.dead.as_ref()?;
     if batch.aux_k != 0.0 {
-        Some(auxiliary_top_k(&affine.w_dec, batch, dead, pre, rank.unwrap_or(pre), residual, r, tally))
+        Some(auxiliary_top_k(&affine.w_dec, batch, dead, pre, rank.unwrap_or(pre), residual, r))
     } else if batch.ghost {
         Some(ghost(&affine.w_dec, batch, dead, pre, residual, tally))
     } else {
@@ -70,13 +72,12 @@ pub fn auxiliary_top_k(
     rank: &Tensor<2>,
     residual: &Tensor<2>,
     r: f64,
-    tally: &mut Tally,
 ) -> Revived {
     let ([rows, d_out], [_, latents]) = (residual.dims(), pre.dims());
     let k_aux = (batch.x.dims()[1] / 2).max(1);
     let mask = largest(rank, k_aux, Per::Row, Some(dead));
     let acts = compute_one(Source::Each, [rows, latents], Expr::from(pre) * &mask);
-    let numbers = Numbers::new(vec![batch.aux_k * r, k_aux as f64], &residual.device());
+    let numbers = Numbers::new(vec![batch.aux_k * r, k_aux as f64]);
     let scale = (Expr::sum(0) / Expr::number(&numbers, 1)).min(1.0) * Expr::number(&numbers, 0);
     let scale = Expr::from(compute_one(Source::Rows { cols: latents, of: vec![Expr::from(dead)] }, [1, 1], scale));
     let error = batch.d_output_of(Expr::sum(0)) + residual;
@@ -85,11 +86,9 @@ pub fn auxiliary_top_k(
     let Ok([error, d_recons]) = <[_; 2]>::try_from(compute(Source::product(Form::Plain, &acts, w_dec), [rows, d_out], outs)) else {
         unreachable!("two outputs")
     };
-    let squares = Source::Columns { rows, of: vec![Expr::from(error).square()] };
-    tally.add(AUXILIARY, compute_one(squares, [1, d_out], Expr::sum(0) * scale));
     let d_pre = Source::product_where(Form::Transposed, &d_recons, w_dec, &mask);
     let d_pre = compute_one(d_pre, [rows, latents], Expr::sum(0) * &mask);
-    Revived { d_pre, decoded: (acts, d_recons) }
+    Revived { d_pre, decoded: (acts, d_recons), term: Some(Other { name: AUXILIARY, residual: error, factor: scale, d_y: None }) }
 }
 
 fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, residual: &Tensor<2>, tally: &mut Tally) -> Revived {
@@ -105,5 +104,5 @@ fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, re
     let weight = residual.clone().square() / (squared.clone() + 1e-6);
     let d_out = batch.d_output(error * weight.clone() * (any.clone() * 2.0) * shrink);
     tally.add("ghost_grad_loss", (squared * weight).sum_dim(0) * any);
-    Revived { d_pre: d_out.clone().matmul(w_dec.clone().transpose()) * acts.clone(), decoded: (acts, d_out) }
+    Revived { d_pre: d_out.clone().matmul(w_dec.clone().transpose()) * acts.clone(), decoded: (acts, d_out), term: None }
 }

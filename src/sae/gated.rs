@@ -22,7 +22,7 @@ use super::affine::{Affine, Backward, columns};
 use super::architecture::{Architecture, Batch, Parameter};
 use super::config::{Config, Kind};
 use super::dead;
-use super::learn::{Gradient, Learnt, Tally, Terms};
+use super::learn::{Gradient, Learnt, Other, Tally, Terms};
 use super::named::Named;
 use super::relu::L1;
 use crate::error::Result;
@@ -91,7 +91,7 @@ impl Architecture for Gated {
         let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
         let shape = [rows, d_sae];
         let terms = Terms::new(batch, self.l1.unit, d_out, d_sae);
-        let x = affine.centred(batch.x.clone());
+        let x = batch.centred(affine);
         let encoded = self.encoded(&x, |a| {
             let (features, via_gate) = self.paths(&a);
             vec![a, features, via_gate]
@@ -103,41 +103,35 @@ impl Architecture for Gated {
         let norms = self.l1.weighted.then(|| affine.decoder_norms());
         let (fired, open) = (Expr::from(&features).greater(0.0), Expr::from(&via_gate).greater(0.0));
         let d_magnitude = affine.back(&d_y, Some(&features), |d| vec![d * &fired]).swap_remove(0);
-        let d_gate = affine.back(&d_v, Some(&via_gate), |d| {
+        let back = affine.back(&d_v, Some(&via_gate), |d| {
             let d = match &norms {
                 Some(norms) => d + terms.c_s() * norms,
                 None => d + terms.c_s(),
             };
-            vec![d * &open]
+            let d_gate = d * &open;
+            let d_pre = Expr::from(&d_magnitude) * Expr::from(&self.r_mag).exp() + &d_gate;
+            vec![d_gate, d_pre]
         });
-        let d_gate = d_gate.into_iter().next().expect("one output");
-        let scaled = Expr::from(&d_magnitude) * Expr::from(&self.r_mag).exp();
-        let d_pre = compute_one(Source::Each, shape, &scaled + &d_gate);
+        let Ok([d_gate, d_pre]) = <[_; 2]>::try_from(back) else { unreachable!("two outputs") };
 
-        let d_y_sum = tally.errors(&residual, &d_y, &terms);
-        let of = vec![Expr::from(&gate_residual).square(), Expr::from(&d_v)];
-        let outs = vec![Out::New(Expr::sum(0) * terms.r()), Out::New(Expr::sum(1) + d_y_sum)];
-        let sums = compute(Source::Columns { rows, of }, [1, d_out], outs);
-        let Ok([aux, d_b_dec]) = <[_; 2]>::try_from(sums) else { unreachable!("two outputs") };
-        tally.add(dead::AUXILIARY, aux);
+        let via = Other { name: dead::AUXILIARY, residual: gate_residual, factor: terms.r(), d_y: Some(d_v.clone()) };
+        let d_b_dec = Expr::from(tally.errors(&residual, &d_y, &terms, Some(via)));
         let pull = tally.latents(fired, shape, &terms, vec![Expr::from(&via_gate)], |sums| match &norms {
             Some(norms) => (Some(&sums[0] * norms * terms.s()), vec![&sums[0] / Expr::from(norms).max(1e-12) * terms.c_s()]),
             None => (Some(&sums[0] * terms.s()), Vec::new()),
         });
         let d_b_enc = Some(compute_one(Source::Columns { rows, of: vec![Expr::from(&d_pre)] }, [1, d_sae], Expr::sum(0)));
         let decoded = vec![(features, d_y.clone()), (via_gate, d_v.clone())];
-        // The skip connection carries both outputs' gradients.
-        let both = affine.w_skip.as_ref().map(|_| d_y.clone() + d_v);
-        let d_y = both.as_ref().unwrap_or(&d_y);
-        let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y, d_b_dec });
+        let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
         gradients.b_enc = columns(&d_gate);
         if let Some(pull) = pull.into_iter().next() {
             gradients.w_dec = gradients.w_dec.and(move |g, w_dec| g + w_dec * pull.reshape([d_sae, 1]));
         }
         let mut gradients = gradients.into_vec();
-        gradients.push(columns(&d_magnitude));
-        let d_r_mag = Source::Columns { rows, of: vec![scaled * &a] };
-        gradients.push(Gradient::sum(d_r_mag, [1, d_sae]));
+        // Of b_mag, and of r_mag, by which both paths' sums are multiplied.
+        let of = vec![Expr::from(&d_magnitude), Expr::from(&d_magnitude) * &a];
+        let d_b_mag = Gradient::sum(Source::Columns { rows, of }, [1, d_sae]);
+        gradients.push(d_b_mag.with_next(|r_mag| Expr::sum(1) * r_mag.exp()));
         Learnt { gradients, buffers: Vec::new() }
     }
 

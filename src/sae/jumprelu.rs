@@ -105,11 +105,11 @@ impl Architecture for JumpRelu {
         let terms = Terms::new(batch, settings.unit, d_out, d_sae);
         // A file's threshold may be below 0.
         let threshold = Expr::from(&self.threshold).max(0.0);
-        let x = affine.centred(batch.x.clone());
+        let x = batch.centred(affine);
         let encoded = affine.encoded(&x, |pre| vec![&pre * pre.greater(&threshold), pre]);
         let Ok([features, pre]) = <[_; 2]>::try_from(encoded) else { unreachable!("two outputs") };
         let [residual, d_y] = affine.errors(&features, batch, &terms);
-        let revived = dead::revive(affine, batch, &pre, None, &residual, settings.unit.factor(rows, d_out), tally);
+        let mut revived = dead::revive(affine, batch, &pre, None, &residual, settings.unit.factor(rows, d_out), tally);
 
         let h = Expr::from(&pre);
         let open = h.greater(&threshold);
@@ -161,7 +161,8 @@ impl Architecture for JumpRelu {
             d_pre = d_pre + revived.d_pre.clone();
         }
 
-        let d_b_dec = tally.errors(&residual, &d_y, &terms);
+        let other = revived.as_mut().and_then(|revived| revived.term.take());
+        let d_b_dec = Expr::from(tally.errors(&residual, &d_y, &terms, other));
         let penalty = match (settings.penalty, &tanh, &over) {
             (JumpPenalty::Tanh, Some(tanh), _) => tanh.clone(),
             _ => open.clone(),

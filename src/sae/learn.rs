@@ -15,7 +15,7 @@ pub struct Terms(Rc<Numbers>);
 impl Terms {
     pub fn new(batch: &Batch, unit: Unit, d_out: usize, d_sae: usize) -> Self {
         let (r, s) = (unit.factor(batch.rows(), d_out), unit.factor(batch.rows(), d_sae));
-        Self(Numbers::new(vec![r, 2.0 * r, s, batch.coefficient * s, batch.step as f64], &batch.x.device()))
+        Self(Numbers::new(vec![r, 2.0 * r, s, batch.coefficient * s, batch.step as f64]))
     }
 
     /// Of the squared error.
@@ -47,7 +47,7 @@ impl Terms {
 /// Sums over steps, on the device. A term of the loss is kept as a row, whose sum it is.
 #[derive(Clone)]
 pub struct Tally {
-    /// `[1, d_out]`
+    /// `[1, d_out]`; before it, side by side, those of [`super::Architecture::inner`].
     pub recon: Tensor<2>,
     /// Without its coefficient; 0 for the top-k family. `[1, d_sae]`
     pub sparsity: Tensor<2>,
@@ -60,20 +60,38 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn new(d_out: usize, d_sae: usize, device: &Device) -> Self {
+    /// `outputs` is how many numbers the reconstructions have in all.
+    pub fn new(outputs: usize, d_sae: usize, device: &Device) -> Self {
         let zeros = |n: usize| Tensor::zeros([1, n], device);
-        Self { recon: zeros(d_out), sparsity: zeros(d_sae), extra: Vec::new(), fired: zeros(d_sae), last: zeros(d_sae) }
+        Self { recon: zeros(outputs), sparsity: zeros(d_sae), extra: Vec::new(), fired: zeros(d_sae), last: zeros(d_sae) }
     }
 
-    /// Adds a batch's squared errors, and gives the sum of `d_y` over the batch, `[1, d_out]`.
-    pub fn errors(&mut self, residual: &Tensor<2>, d_y: &Tensor<2>, terms: &Terms) -> Tensor<2> {
+    /// Adds a batch's squared errors, and those of `other` to the further term of that name. The sum of the gradients with respect to the outputs over
+    /// the batch, `[1, d_out]`.
+    pub fn errors(&mut self, residual: &Tensor<2>, d_y: &Tensor<2>, terms: &Terms, other: Option<Other>) -> Tensor<2> {
         let [rows, d_out] = residual.dims();
-        let recon = Self::take(&mut self.recon, residual);
-        let source = Source::Columns { rows, of: vec![Expr::from(residual).square(), Expr::from(d_y)] };
-        let outs = vec![Out::Over(recon, Expr::old(0) + Expr::sum(0) * terms.r()), Out::New(Expr::sum(1))];
-        let Ok([recon, d_b_dec]) = <[_; 2]>::try_from(compute(source, [1, d_out], outs)) else { unreachable!("two outputs") };
-        self.recon = recon;
-        d_b_dec
+        let mut of = vec![Expr::from(residual).square()];
+        let mut outs = vec![Out::Over(Self::take(&mut self.recon, residual), Expr::old(0) + Expr::sum(0) * terms.r())];
+        let mut gradient = Expr::from(d_y);
+        let mut name = None;
+        if let Some(other) = other {
+            of.push(Expr::from(&other.residual).square());
+            let term = self.extra.iter().position(|(of, _)| of == other.name).map(|at| self.extra.swap_remove(at).1);
+            outs.push(Out::Over(term.unwrap_or_else(|| Tensor::zeros([1, d_out], &residual.device())), Expr::old(1) + Expr::sum(1) * other.factor));
+            if let Some(d_y) = other.d_y {
+                gradient = gradient + d_y;
+            }
+            name = Some(other.name);
+        }
+        outs.push(Out::New(Expr::sum(of.len())));
+        of.push(gradient);
+        let mut done = compute(Source::Columns { rows, of }, [1, d_out], outs).into_iter();
+        let mut next = || done.next().expect("as many results as outputs");
+        self.recon = next();
+        if let Some(name) = name {
+            self.extra.push((name.to_string(), next()));
+        }
+        next()
     }
 
     /// Counts the latents that are active in a batch, `[rows, d_sae]` with 1 for those. Besides, `more` is summed over the batch; `then`
@@ -114,6 +132,15 @@ impl Tally {
         self.sparsity.inplace(|sparsity| sparsity + term / d_sae as f64);
     }
 
+    /// Adds squared errors by themselves.
+    pub fn add_squares(&mut self, other: Option<Other>) {
+        if let Some(Other { name, residual, factor, .. }) = other {
+            let [rows, d_out] = residual.dims();
+            let squares = Source::Columns { rows, of: vec![Expr::from(residual).square()] };
+            self.add(name, compute_one(squares, [1, d_out], Expr::sum(0) * factor));
+        }
+    }
+
     /// Adds to a further term.
     pub fn add(&mut self, name: &str, term: Tensor<2>) {
         match self.extra.iter_mut().find(|(of, _)| of == name) {
@@ -128,17 +155,42 @@ impl Tally {
     }
 }
 
-/// A parameter's gradient, computed where it is used: in a training step inside the kernel that moves the parameter.
+/// Squared errors beside those of the reconstruction.
+pub struct Other {
+    pub name: &'static str,
+    pub residual: Tensor<2>,
+    /// Of their sum in the loss.
+    pub factor: Expr,
+    /// The gradient with respect to an output that has `b_dec` too.
+    pub d_y: Option<Tensor<2>>,
+}
+
+/// The gradient of a parameter, or of several of one shape whose gradients need the same sums. It is computed where it is used: in a training step
+/// inside the kernel that moves the parameters.
 pub struct Gradient {
     source: Source,
     shape: [usize; 2],
-    of: Box<dyn FnOnce(&Expr) -> Expr>,
+    of: Vec<Of>,
 }
+
+/// What a parameter's gradient is, given the parameter.
+type Of = Box<dyn FnOnce(&Expr) -> Expr>;
 
 impl Gradient {
     /// What `of` makes of the source's sums and of the parameter.
     pub fn new(source: Source, shape: [usize; 2], of: impl FnOnce(&Expr) -> Expr + 'static) -> Self {
-        Self { source, shape, of: Box::new(of) }
+        Self { source, shape, of: vec![Box::new(of)] }
+    }
+
+    /// And that of the next parameter.
+    pub fn with_next(mut self, of: impl FnOnce(&Expr) -> Expr + 'static) -> Self {
+        self.of.push(Box::new(of));
+        self
+    }
+
+    /// How many parameters it is of.
+    pub fn parameters(&self) -> usize {
+        self.of.len()
     }
 
     /// The source's sum itself.
@@ -155,22 +207,40 @@ impl Gradient {
     }
 
     /// What `more` makes of it and of the parameter.
-    pub fn and(self, more: impl FnOnce(Expr, &Expr) -> Expr + 'static) -> Self {
-        let of = self.of;
-        Self::new(self.source, self.shape, move |parameter| more(of(parameter), parameter))
+    pub fn and(mut self, more: impl FnOnce(Expr, &Expr) -> Expr + 'static) -> Self {
+        let of = self.of.remove(0);
+        self.of.insert(0, Box::new(move |parameter| more(of(parameter), parameter)));
+        self
     }
 
-    /// On its own, for the parameter as it is.
-    pub fn tensor(self, parameter: &Tensor<2>) -> Tensor<2> {
-        let expr = (self.of)(&Expr::from(parameter));
-        compute_one(self.source, self.shape, expr)
+    /// Each on its own, for the parameters as they are, of which the first ones are these gradients'.
+    pub fn tensors(self, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
+        let exprs = self.of.into_iter().zip(parameters).map(|(of, parameter)| of(&Expr::from(parameter)));
+        compute(self.source, self.shape, exprs.map(Out::New).collect())
     }
 
-    /// Writes over the parameter and whatever belongs to it what `ending` makes of the gradient and the old values.
-    pub fn apply(self, over: Vec<Tensor<2>>, ending: impl FnOnce(Expr) -> Vec<Expr>) -> Vec<Tensor<2>> {
-        let outs = ending((self.of)(&Expr::old(0)));
-        compute(self.source, self.shape, over.into_iter().zip(outs).map(|(tensor, expr)| Out::Over(tensor, expr)).collect())
+    /// Writes over each parameter and the two tensors that belong to it what `ending` makes of its gradient and the old values, of which the parameter's
+    /// is the number that it is given.
+    pub fn apply(self, over: Vec<[Tensor<2>; 3]>, ending: impl Fn(Expr, usize) -> [Expr; 3]) -> Vec<[Tensor<2>; 3]> {
+        let outs = self.of.into_iter().zip(over).enumerate().flat_map(|(i, (of, over))| {
+            let outs = ending(of(&Expr::old(3 * i)), 3 * i);
+            over.into_iter().zip(outs).map(|(tensor, expr)| Out::Over(tensor, expr))
+        });
+        let done = compute(self.source, self.shape, outs.collect());
+        done.as_chunks::<3>().0.to_vec()
     }
+}
+
+/// All gradients on their own, in the order of their parameters.
+pub fn tensors(gradients: Vec<Gradient>, parameters: &[Tensor<2>]) -> Vec<Tensor<2>> {
+    let mut at = 0;
+    let mut all = Vec::with_capacity(parameters.len());
+    for gradient in gradients {
+        let n = gradient.parameters();
+        all.extend(gradient.tensors(&parameters[at..at + n]));
+        at += n;
+    }
+    all
 }
 
 impl From<Tensor<2>> for Gradient {
@@ -181,7 +251,7 @@ impl From<Tensor<2>> for Gradient {
 
 /// What a step leaves beside its sums.
 pub struct Learnt {
-    /// In the order of [`super::Architecture::parameters`].
+    /// Of all parameters, in the order of [`super::Architecture::parameters`].
     pub gradients: Vec<Gradient>,
     /// In the order of [`super::Architecture::buffers`].
     pub buffers: Vec<Tensor<2>>,

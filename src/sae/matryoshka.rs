@@ -23,7 +23,8 @@ use super::learn::{Gradient, Learnt, Tally, Terms};
 use super::named::Named;
 use super::topk::{Ranked, Selected};
 use crate::error::Result;
-use crate::kernels::{Expr, Form, Out, Source, compute, compute_one};
+use crate::kernels::levels::prefixes;
+use crate::kernels::{Expr, Form, Source, compute_one};
 
 pub struct Matryoshka {
     ranked: Ranked,
@@ -31,19 +32,6 @@ pub struct Matryoshka {
     /// Increasing; the last is `d_sae`.
     widths: Vec<usize>,
     aux_per_level: bool,
-}
-
-/// What is known of one level after the forward pass.
-struct Level {
-    /// The first latent that this level adds, and how many it adds.
-    start: usize,
-    count: usize,
-    /// Their activations, `[rows, count]`
-    features: Tensor<2>,
-    /// `x̂_l − target`, `[rows, d_out]`
-    residual: Tensor<2>,
-    /// `∂y_l`
-    d_y: Tensor<2>,
 }
 
 impl Matryoshka {
@@ -56,45 +44,30 @@ impl Matryoshka {
         Rc::new(Self { ranked, selection, widths: self.widths.clone(), aux_per_level: self.aux_per_level })
     }
 
-    fn levels(&self, batch: &Batch, features: &Tensor<2>, terms: &Terms) -> Vec<Level> {
-        let affine = &self.ranked.affine;
-        let shape = [batch.rows(), affine.b_dec.dims()[1]];
-        let mut decoded = affine.b_dec.clone();
-        let mut start = 0;
-        let mut levels = Vec::with_capacity(self.widths.len());
-        for &width in &self.widths {
-            let count = width - start;
-            let features = features.clone().narrow(1, start, count);
-            let source = Source::product(Form::Plain, &features, &affine.w_dec.clone().narrow(0, start, count));
-            let y = Expr::sum(0) + &decoded;
-            let residual = batch.residual_of(y.clone());
-            let d_y = batch.d_output_of(&residual * terms.two_r());
-            let outs = vec![Out::New(y), Out::New(residual), Out::New(d_y)];
-            let Ok([y, residual, d_y]) = <[_; 3]>::try_from(compute(source, shape, outs)) else { unreachable!("three outputs") };
-            levels.push(Level { start, count, features, residual, d_y });
-            (decoded, start) = (y, width);
-        }
-        levels
-    }
-
     /// The loss that only dead latents feel: its gradients with respect to the pre-activations and the decoder.
-    fn revive(&self, batch: &Batch, selected: &Selected, levels: &[Level], r: f64, tally: &mut Tally) -> Option<(Tensor<2>, Tensor<2>)> {
+    fn revive(&self, batch: &Batch, selected: &Selected, residuals: &Tensor<2>, r: f64, tally: &mut Tally) -> Option<(Tensor<2>, Tensor<2>)> {
         let affine = &self.ranked.affine;
         let dead = batch.dead.as_ref()?;
         let Selected { pre, rank, .. } = selected;
+        let [_, d_out] = affine.w_dec.dims();
+        let residual = |level: usize| residuals.clone().narrow(1, level * d_out, d_out);
         if !self.aux_per_level || batch.aux_k == 0.0 {
-            let Revived { d_pre, decoded } = dead::revive(affine, batch, pre, Some(rank), &levels.last()?.residual, r, tally)?;
+            let Revived { d_pre, decoded, term } = dead::revive(affine, batch, pre, Some(rank), &residual(self.widths.len() - 1), r, tally)?;
+            tally.add_squares(term);
             let d_w_dec = Source::product(Form::Outer, &decoded.0, &decoded.1);
             return Some((d_pre, compute_one(d_w_dec, affine.w_dec.dims(), Expr::sum(0))));
         }
         let (mut d_pre, mut d_w_dec) = (Vec::new(), Vec::new());
-        for Level { start, count, residual, .. } in levels {
-            let columns = |t: &Tensor<2>| t.clone().narrow(1, *start, *count);
-            let w_dec = affine.w_dec.clone().narrow(0, *start, *count);
-            let revived = dead::auxiliary_top_k(&w_dec, batch, &columns(dead), &columns(pre), &columns(rank), residual, r, tally);
+        let mut start = 0;
+        for (level, &end) in self.widths.iter().enumerate() {
+            let columns = |t: &Tensor<2>| t.clone().narrow(1, start, end - start);
+            let w_dec = affine.w_dec.clone().narrow(0, start, end - start);
+            let revived = dead::auxiliary_top_k(&w_dec, batch, &columns(dead), &columns(pre), &columns(rank), &residual(level), r);
+            tally.add_squares(revived.term);
             let (acts, d_recons) = revived.decoded;
             d_w_dec.push(compute_one(Source::product(Form::Outer, &acts, &d_recons), w_dec.dims(), Expr::sum(0)));
             d_pre.push(revived.d_pre);
+            start = end;
         }
         Some((Tensor::cat(d_pre, 1), Tensor::cat(d_w_dec, 0)))
     }
@@ -140,45 +113,44 @@ impl Architecture for Matryoshka {
         self.with(self.ranked.clone(), self.selection.with(threshold))
     }
 
+    fn inner(&self) -> Vec<String> {
+        self.widths[..self.widths.len() - 1].iter().map(|width| format!("inner_mse_loss_{width}")).collect()
+    }
+
     fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
         let affine = &self.ranked.affine;
         let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
         let terms = Terms::new(batch, self.ranked.unit, d_out, d_sae);
-        let x = affine.centred(batch.x.clone());
-        let selected = self.ranked.selected(&x, |rank| self.selection.bound(rank));
-        let levels = self.levels(batch, &selected.features, &terms);
-
-        // From the widest level inwards, the gradients of what each level adds.
-        let mut d_y = Tensor::zeros([rows, d_out], &x.device());
-        let (mut d_features, mut d_w_dec) = (Vec::new(), Vec::new());
-        for level in levels.iter().rev() {
-            d_y = d_y + level.d_y.clone();
-            let w_dec = affine.w_dec.clone().narrow(0, level.start, level.count);
-            let back = Source::product_where(Form::Transposed, &d_y, &w_dec, &level.features);
-            let active = Expr::from(&level.features).greater(0.0);
-            d_features.push(compute_one(back, [rows, level.count], Expr::sum(0) * active));
-            d_w_dec.push(compute_one(Source::product(Form::Outer, &level.features, &d_y), [level.count, d_out], Expr::sum(0)));
-        }
-        d_features.reverse();
-        d_w_dec.reverse();
-        let (mut d_pre, mut d_w_dec) = (Tensor::cat(d_features, 1), Tensor::cat(d_w_dec, 0));
-        let r = self.ranked.unit.factor(rows, d_out);
-        for (level, width) in levels.iter().zip(&self.widths).take(levels.len() - 1) {
-            let squares = Source::Columns { rows, of: vec![Expr::from(&level.residual).square()] };
-            tally.add(&format!("inner_mse_loss_{width}"), compute_one(squares, [1, d_out], Expr::sum(0) * terms.r()));
-        }
-        if let Some((more, decoder)) = self.revive(batch, &selected, &levels, r, tally) {
-            (d_pre, d_w_dec) = (d_pre + more, d_w_dec + decoder);
-        }
-        // The last d_y is the sum over all levels, each of which has b_dec.
+        let x = batch.centred(affine);
+        let selected = self.ranked.selected(&x, &self.selection.largest(rows));
         let Selected { features, bound, .. } = &selected;
-        let residual = levels.last().map_or_else(|| batch.residual(affine.b_dec.clone()), |level| level.residual.clone());
-        let d_b_dec = tally.errors(&residual, &d_y, &terms);
+        // `x̂_l − target`, and the sum of `∂y` over the level and all wider ones.
+        let [residuals, d_y] = prefixes(features, &affine.w_dec, &self.widths, |sum| {
+            let residual = batch.residual_of(sum + &affine.b_dec);
+            let d_y = batch.d_output_of(&residual * terms.two_r());
+            [residual, d_y]
+        });
+        let revived = self.revive(batch, &selected, &residuals, self.ranked.unit.factor(rows, d_out), tally);
+        let ends: Rc<[usize]> = self.widths.clone().into();
         let active = Expr::from(features).greater(0.0);
+        let back =
+            Source::Leveled { form: Form::Transposed, a: d_y.clone(), b: affine.w_dec.clone(), ends: ends.clone(), only: Some(features.clone()) };
+        let mut d_pre = Expr::sum(0) * &active;
+        if let Some((more, _)) = &revived {
+            d_pre = d_pre + more;
+        }
+        let d_pre = compute_one(back, [rows, d_sae], d_pre);
+        // The first level's is the sum over all levels, each of which has b_dec.
+        let sums = tally.errors(&residuals, &d_y, &terms, None).reshape([self.widths.len(), d_out]);
+        let d_b_dec = Expr::rows(&sums, None, 0);
         let d_b_enc = tally.latents(active, [rows, d_sae], &terms, vec![Expr::from(&d_pre)], |sums| (None, sums)).into_iter().next();
         let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded: Vec::new(), d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
-        gradients.w_dec = Gradient::from(d_w_dec);
-        Learnt { gradients: gradients.into_vec(), buffers: vec![self.selection.moved(bound)] }
+        let d_w_dec = Source::Leveled { form: Form::Outer, a: features.clone(), b: d_y.clone(), ends, only: None };
+        gradients.w_dec = Gradient::new(d_w_dec, [d_sae, d_out], move |_| match revived {
+            Some((_, more)) => Expr::sum(0) + more,
+            None => Expr::sum(0),
+        });
+        Learnt { gradients: gradients.into_vec(), buffers: vec![bound.clone()] }
     }
 
     fn take(&mut self, any: &Tensor<2>) -> Vec<Tensor<2>> {

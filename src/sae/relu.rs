@@ -33,13 +33,13 @@ pub struct Decoder {
 pub fn relu_step(affine: &Affine, batch: &Batch, l1: L1, tally: &mut Tally) -> (AffineGradients, Decoder) {
     let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
     let terms = Terms::new(batch, l1.unit, d_out, d_sae);
-    let x = affine.centred(batch.x.clone());
+    let x = batch.centred(affine);
     let mut encoded = affine.encoded(&x, |h| if batch.revives() { vec![h.relu(), h] } else { vec![h.relu()] });
     let pre = if batch.revives() { encoded.pop() } else { None };
     let features = encoded.swap_remove(0);
     let [residual, d_y] = affine.errors(&features, batch, &terms);
     let r = l1.unit.factor(rows, d_out);
-    let revived = pre.and_then(|pre| dead::revive(affine, batch, &pre, None, &residual, r, tally));
+    let mut revived = pre.and_then(|pre| dead::revive(affine, batch, &pre, None, &residual, r, tally));
 
     let norms = l1.weighted.then(|| affine.decoder_norms());
     let active = Expr::from(&features).greater(0.0);
@@ -55,7 +55,8 @@ pub fn relu_step(affine: &Affine, batch: &Batch, l1: L1, tally: &mut Tally) -> (
         }]
     });
     let d_pre = d_pre.into_iter().next().expect("one output");
-    let d_b_dec = tally.errors(&residual, &d_y, &terms);
+    let other = revived.as_mut().and_then(|revived| revived.term.take());
+    let d_b_dec = Expr::from(tally.errors(&residual, &d_y, &terms, other));
     let (f, summed) = (Expr::from(&features), affine.subtract_b_dec);
     let (pull, d_b_enc) = match &norms {
         Some(norms) => {

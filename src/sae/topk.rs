@@ -19,8 +19,8 @@ use super::dead;
 use super::learn::{Learnt, Tally, Terms};
 use super::named::Named;
 use crate::error::Result;
-use crate::kernels::select::{Per, kth_largest, largest_positive};
-use crate::kernels::{Expr, Source, compute_one};
+use crate::kernels::Expr;
+use crate::kernels::select::{Counts, Per, kept, largest_positive};
 
 /// What the top-k family shares.
 #[derive(Clone)]
@@ -57,15 +57,15 @@ impl Ranked {
         self.affine.decode(features)
     }
 
-    /// The gradients with the latents whose rank reaches `bound` of all ranks, `[rows or 1, 1]`; also that bound.
-    pub fn learn(&self, batch: &Batch, bound: impl FnOnce(&Tensor<2>) -> Tensor<2>, tally: &mut Tally) -> (AffineGradients, Tensor<2>) {
+    /// The gradients with the latents that `largest` names; also what it makes of their bound.
+    pub fn learn(&self, batch: &Batch, largest: &Largest, tally: &mut Tally) -> (AffineGradients, Tensor<2>) {
         let affine = &self.affine;
         let (rows, [d_sae, d_out]) = (batch.rows(), affine.w_dec.dims());
         let terms = Terms::new(batch, self.unit, d_out, d_sae);
-        let x = affine.centred(batch.x.clone());
-        let Selected { pre, rank, features, bound } = self.selected(&x, bound);
+        let x = batch.centred(affine);
+        let Selected { pre, rank, features, bound } = self.selected(&x, largest);
         let [residual, d_y] = affine.errors(&features, batch, &terms);
-        let revived = dead::revive(affine, batch, &pre, Some(&rank), &residual, self.unit.factor(rows, d_out), tally);
+        let mut revived = dead::revive(affine, batch, &pre, Some(&rank), &residual, self.unit.factor(rows, d_out), tally);
         let active = Expr::from(&features).greater(0.0);
         let d_pre = affine.back(&d_y, Some(&features), |d_features| {
             let d_pre = d_features * &active;
@@ -75,7 +75,8 @@ impl Ranked {
             }]
         });
         let d_pre = d_pre.into_iter().next().expect("one output");
-        let d_b_dec = tally.errors(&residual, &d_y, &terms);
+        let other = revived.as_mut().and_then(|revived| revived.term.take());
+        let d_b_dec = Expr::from(tally.errors(&residual, &d_y, &terms, other));
         let d_b_enc = tally.latents(active, [rows, d_sae], &terms, vec![Expr::from(&d_pre)], |sums| (None, sums)).into_iter().next();
         let decoded = [(features, d_y.clone())].into_iter().chain(revived.map(|revived| revived.decoded)).collect();
         let gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
@@ -83,7 +84,7 @@ impl Ranked {
     }
 
     /// What is selected from a batch of centred rows.
-    pub fn selected(&self, centred: &Tensor<2>, bound: impl FnOnce(&Tensor<2>) -> Tensor<2>) -> Selected {
+    pub fn selected(&self, centred: &Tensor<2>, largest: &Largest) -> Selected {
         let norms = self.rescale.then(|| self.affine.decoder_norms());
         let mut encoded = self.affine.encoded(centred, |pre| match &norms {
             Some(norms) => vec![&pre * norms, pre],
@@ -91,9 +92,7 @@ impl Ranked {
         });
         let rank = encoded.swap_remove(0);
         let pre = encoded.pop().unwrap_or_else(|| rank.clone());
-        let bound = bound(&rank);
-        let kept = Expr::from(&rank).greater_equal(&bound);
-        let features = compute_one(Source::Each, pre.dims(), Expr::from(&pre).relu() * kept);
+        let (features, bound) = kept(&rank, &pre, largest.k, largest.per, &largest.then, &largest.counts);
         Selected { pre, rank, features, bound }
     }
 
@@ -117,8 +116,16 @@ pub struct Selected {
     pub rank: Tensor<2>,
     /// What is decoded.
     pub features: Tensor<2>,
-    /// What the rank of a selected latent reaches.
+    /// What [`Largest::then`] makes of it, `[rows or 1, 1]`.
     pub bound: Tensor<2>,
+}
+
+/// Which latents of a batch are selected, and what is made of the least rank among them.
+pub struct Largest<'a> {
+    pub k: usize,
+    pub per: Per,
+    pub then: Box<dyn Fn(Expr) -> Expr + 'a>,
+    pub counts: Counts,
 }
 
 pub struct TopK {
@@ -160,7 +167,8 @@ impl Architecture for TopK {
     }
 
     fn learn(&self, batch: &Batch, tally: &mut Tally) -> Learnt {
-        let (gradients, _) = self.ranked.learn(batch, |rank| kth_largest(rank, self.k, Per::Row), tally);
+        let largest = Largest { k: self.k, per: Per::Row, then: Box::new(|least| least), counts: Counts::default() };
+        let (gradients, _) = self.ranked.learn(batch, &largest, tally);
         Learnt { gradients: gradients.into_vec(), buffers: Vec::new() }
     }
 

@@ -15,8 +15,9 @@ const TOKEN = { dispatches: 70, submits: 1, readbacks: 1 };
 /** Bytes moved for a token, of the weights as they are stored and the keys and values so far. */
 const BYTES = 1.15;
 
-/** At most so many dispatches for a training step. */
-const STEP = { tied: 15, untied: 15, standard: 15, topk: 15, jumprelu: 15, batchtopk: 20, gated: 24, matryoshka_batchtopk: 46 };
+/** At most so many dispatches for a training step, of whatever architecture. */
+const STEP = 15;
+const ARCHITECTURES = ["tied", "untied", "standard", "topk", "jumprelu", "batchtopk", "gated", "matryoshka_batchtopk"];
 
 /** On the page: `ask("ask")` for the counts so far, `ask("marks")` for those at each readback. */
 async function listen({ lab }) {
@@ -85,7 +86,7 @@ test("a forward pass reads back what is wanted of it, and nothing else", OPTIONS
   }
 });
 
-for (const [architecture, most] of Object.entries(STEP)) {
+for (const architecture of ARCHITECTURES) {
   test(`a training step, ${architecture}`, { ...OPTIONS, shared: true }, async (session) => {
     await listen(session);
     // Two trainings of one epoch that differ in nothing but the number of steps.
@@ -105,6 +106,6 @@ for (const [architecture, most] of Object.entries(STEP)) {
     const step = Object.fromEntries(Object.entries(minus(minus(five[1], five[0]), minus(one[1], one[0]))).map(([name, n]) => [name, n / 4]));
     session.note(`${few(step)}, ${(bytesMoved(step) / 1e6).toFixed(1)} MB moved`);
     assert.equal(step.readbacks, 0);
-    assert.ok(step.dispatches > 0 && step.dispatches <= most, `${step.dispatches} dispatches a step, ${most} are allowed`);
+    assert.ok(step.dispatches > 0 && step.dispatches <= STEP, `${step.dispatches} dispatches a step, ${STEP} are allowed`);
   });
 }

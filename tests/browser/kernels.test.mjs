@@ -166,6 +166,18 @@ test("the k largest of rows and of matrices, ties and zeros among them", SHARED,
   await hold(session, seeded("select", [...small, ...large]));
 });
 
+test("what is kept of the largest, and what becomes of the least of them", SHARED, async (session) => {
+  const sizes = grid({ rows: [1, 3, 65], n: [...SIZES, 257], matrix: [false, true], kept: ["own", "others"] })
+    .flatMap((one, i) => [1, 32, 300].map((k, j) => ({ ...one, kth: true, k, values: turn(i + 3 * j, VALUES), among: 7 })));
+  await hold(session, seeded("select", sizes));
+});
+
+test("products by levels", SHARED, async (session) => {
+  const ends = [[1], [64], [65], [4, 8], [1, 64, 65], [3, 66, 130], [32, 64, 128, 256, 512]];
+  const sizes = grid({ form: ["prefixes", "transposed", "outer"], rows: [1, 63, 65], width: [1, 4, 63, 64], ends });
+  await hold(session, seeded("levels", sizes.map((one, i) => ({ ...one, whole: i % 2 === 0 }))));
+});
+
 test("240 random draws of sizes", SHARED, async (session) => {
   const draws = randomCases(240, mulberry(6));
   await hold(session, draws);
@@ -194,16 +206,19 @@ test("a fault of any kind is seen", { timeout: 300_000 }, async (session) => {
     ["a constant is a little off", "0.07135481282553487", "0.0713", "linear", { ...linear, rows: 3, k: 24, n: 8, ending: "gelu" }],
     ["epsilon is missing", "+ 1e-5", "", "layer_norm", { rows: 3, d: 31 }],
     ["one too many is written", "if (at >= size[0].x * n) { return; }", "", "compute", { ...computed, source: "each", m: 3, n: 5, k: 1 }],
-    ["one too many is written", "r < m && c < n", "c < n", "compute", { ...computed, source: "plain", m: 3, n: 5, k: 7 }],
-    ["one too few is written", "r < m && c < n", "r < m && c + 1u < n", "compute", { ...computed, source: "transposed", m: 3, n: 5, k: 7 }],
+    ["one too many is written", "r < bottom && c < end", "c < end", "compute", { ...computed, source: "plain", m: 3, n: 5, k: 7 }],
+    ["one too few is written", "r < bottom && c < end", "r < bottom && c + 1u < end", "compute", { ...computed, source: "transposed", m: 3, n: 5, k: 7 }],
     ["one too few is written", "local == 0u && wanted < size[0].x", "local == 0u && wanted + 1u < size[0].x", "compute", { ...computed, source: "rows", m: 3, n: 1, k: 70 }],
     ["a term of a sum is missing", "t < size[0][2]; t++", "t + 1u < size[0][2]; t++", "compute", { ...computed, source: "outer", m: 3, n: 8, k: 301 }],
     ["a term of a sum is missing", "t < size[0][2]; t += ", "t + 1u < size[0][2]; t += ", "compute", { ...computed, source: "plain", m: 1, n: 5, k: 301 }],
     ["a term of a sum is missing", "row < size[0].x; row += ", "row + 1u < size[0].x; row += ", "compute", { ...computed, source: "columns", m: 1, n: 5, k: VOCABULARY }],
     ["a term of a sum is missing", "col < size[0].z; col += ", "col + 1u < size[0].z; col += ", "compute", { ...computed, source: "rows", m: 2, n: 1, k: VOCABULARY, inputs: 1 }],
     ["a bit is not looked at", "(one >> below) & 255u", "(one >> below) & 254u", "select", { ...selected, kth: true, matrix: false }],
-    ["one too few is chosen", "one >= least", "one > least", "select", { ...selected, kth: false, matrix: false }],
+    ["one too few is chosen", "key(bits) >= state[0]", "key(bits) > state[0]", "select", { ...selected, kth: false, matrix: false }],
     ["a value is not counted", "at += size[0].w * 64u) {\n    let one", "at += size[0].w * 65u) {\n    let one", "select", { ...selected, k: 3000, kth: true, matrix: true }],
+    ["one too few is kept", "]) >= bitcast", "]) > bitcast", "select", { ...selected, kth: true, kept: "own", matrix: false }],
+    ["a level too many is read", "group_of -= ", "group_of -= 0u * ", "levels", { form: "transposed", rows: 3, width: 5, ends: [70, 141], whole: true }],
+    ["a later level is missing", "level < 1u; level++) {\n        at", "level < 0u; level++) {\n        at", "levels", { form: "prefixes", rows: 3, width: 6, ends: [7, 9], whole: true }],
     ["the wrong half of a word", "unpack2x16float(w[", "unpack2x16float(1u + w[", "gather", { rows: 9, n: 42, ids: 5, half: true }],
   ];
   for (const [what, pattern, replacement, family, sizes] of faults) {
@@ -244,9 +259,13 @@ function randomCases(n, random) {
         outs: [some(2), below(2), below(2)], depth: below(4), inputs: source === "each" ? some(3) : below(3) + (product ? 0 : 1), whole: bool(),
       };
     },
+    levels: () => {
+      const ends = [0, 0, 0].slice(below(3)).reduce((ends) => [...ends, (ends.at(-1) ?? 0) + size(100) * turn(below(2), [1, 4])], []);
+      return { form: turn(below(3), ["prefixes", "transposed", "outer"]), rows: size(150), width: size(150), ends, whole: bool() };
+    },
     select: () => {
       const kth = bool();
-      return { rows: size(100), n: size(3000), k: size(300), matrix: bool(), kth, values: turn(below(8), VALUES), among: kth ? 7 : turn(below(3), [7, 3, 0]) };
+      return { ...(kth ? turn(below(3), [{}, { kept: "own" }, { kept: "others" }]) : {}), rows: size(100), n: size(3000), k: size(300), matrix: bool(), kth, values: turn(below(8), VALUES), among: kth ? 7 : turn(below(3), [7, 3, 0]) };
     },
     attention: () => ({ batch: some(3), pos: size(80), offset: below(150), spare: below(5), heads: some(6), d_head: size(256), sharp: bool() ? 0 : size(8) }),
   };

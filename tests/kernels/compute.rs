@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use sae_lab::kernels::expr::{Binary, Node, Unary};
 use sae_lab::kernels::{Expr, Form, Numbers, Out, Source, compute};
 use sae_lab::rng::Rng;
-use sae_lab::tensors::upload;
+use sae_lab::tensors::{upload, upload_indices};
 use serde::Deserialize;
 
 use crate::Answer;
@@ -67,7 +67,7 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
     let Compute { seed, ref source, m, n, k, pairs, turned, outs: [new, over, shared], depth, inputs, whole } = sizes;
     let mut draw = Draw::new(seed, whole);
     let mut rng = Rng::new(seed ^ 0x5eed);
-    let numbers = Numbers::new(draw.values(5).into_iter().map(f64::from).collect(), device);
+    let numbers = Numbers::new(draw.values(5).into_iter().map(f64::from).collect());
     let mut read = HashMap::new();
     let mut leaves = |shape: [usize; 2], sums: usize, olds: Vec<usize>, rng: &mut Rng| {
         let known: Vec<Known> = (0..inputs).map(|_| known(shape, &mut draw, rng, device)).collect();
@@ -125,8 +125,6 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
         }
         outs.push(Out::Over(tensor, exprs[new + i].clone()));
     }
-    // The numbers are on the device before what is free there is given back.
-    numbers.tensor();
     poisoned(device).await?;
     let got = compute(source, [m, n], outs);
     drop(held_operands);
@@ -164,13 +162,24 @@ fn turn(values: &[f32], [rows, cols]: [usize; 2], device: &Device) -> Tensor<2> 
 
 /// A random tensor that elements of `shape` can read.
 fn known([rows, cols]: [usize; 2], draw: &mut Draw, rng: &mut Rng, device: &Device) -> Known {
-    let kind = rng.below(7);
+    let kind = rng.below(9);
     let dims = match kind {
         0 => [1, cols],
         1 => [rows, 1],
         2 => [1, 1],
         _ => [rows, cols],
     };
+    if kind >= 7 {
+        // Rows of a longer matrix, from one on, or those that a list names from there on.
+        let (start, more) = (rng.below(3), 1 + rng.below(4));
+        let all = draw.values((start + rows + more) * cols);
+        let of = upload(all.clone(), [start + rows + more, cols], device);
+        let order: Vec<u32> = (0..start + rows).map(|_| rng.below(start + rows + more) as u32).collect();
+        let at = |row: usize| if kind == 7 { start + row } else { order[start + row] as usize };
+        let values = (0..rows * cols).map(|i| all[at(i / cols) * cols + i % cols]).collect();
+        let order = (kind == 8).then(|| upload_indices(&order, [order.len()], device));
+        return Known { values, dims, expr: Expr::rows(&of, order.as_ref(), start) };
+    }
     let values = draw.values(dims[0] * dims[1]);
     let (values, tensor) = match kind {
         3 => (values.clone(), turn(&values, dims, device)),
@@ -273,7 +282,7 @@ impl Truth<'_> {
             return *known;
         }
         let value = match expr.node() {
-            Node::Input(_) => {
+            Node::Input(_) | Node::Rows { .. } => {
                 let (values, dims) = &self.read[&expr.id()];
                 let (row, col) = (at / shape[1], at % shape[1]);
                 let place = |at: usize, dim: usize| if dim == 1 { 0 } else { at };

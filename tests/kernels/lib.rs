@@ -6,6 +6,7 @@ mod buffer;
 mod compute;
 mod held;
 mod inputs;
+mod levels;
 mod matrix;
 mod products;
 mod select;
@@ -44,6 +45,7 @@ pub async fn run(family: String, sizes: JsValue) -> Result<JsValue, JsValue> {
         "layer_norm" => attention::layer_norm(device, of(sizes)?).await,
         "attention" => attention::attention(device, of(sizes)?).await,
         "compute" => compute::compute_case(device, of(sizes)?).await,
+        "levels" => levels::levels(device, of(sizes)?).await,
         "select" => select::select(device, of(sizes)?).await,
         "buffer" => buffer::append(device, of(sizes)?).await,
         "matrix" => matrix::matrix(device, of(sizes)?).await,

@@ -1,7 +1,8 @@
 //! [`sae_lab::kernels::select`], held against sorting.
 
 use burn::tensor::Device;
-use sae_lab::kernels::select::{Per, kth_largest, largest};
+use sae_lab::kernels::select::{self, Counts, Per, kth_largest, largest};
+use sae_lab::kernels::{Expr, Numbers};
 use sae_lab::rng::Rng;
 use sae_lab::tensors::upload;
 use serde::Deserialize;
@@ -22,15 +23,25 @@ pub struct Select {
     values: String,
     /// The threshold, not the mask.
     kth: bool,
+    /// What is kept of the values themselves, or of others, and the threshold, in which `kth` has to be.
+    #[serde(default)]
+    kept: Option<Kept>,
     /// How many of seven columns are candidates; 7: no choice is given.
     among: usize,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Kept {
+    Own,
+    Others,
 }
 
 /// What is smaller counts as zero.
 const TINY: f32 = 1.0 / (1u128 << 102) as f32;
 
 pub async fn select(device: &Device, sizes: Select) -> Answer {
-    let Select { seed, rows, n, k, matrix, ref values, kth, among } = sizes;
+    let Select { seed, rows, n, k, matrix, ref values, kth, kept, among } = sizes;
     let mut rng = Rng::new(seed);
     let values: Vec<f32> = (0..rows * n)
         .map(|at| {
@@ -51,12 +62,27 @@ pub async fn select(device: &Device, sizes: Select) -> Answer {
     let on = upload(values.clone(), [rows, n], device);
     let among = (among < 7).then(|| upload(chosen.clone(), [1, n], device));
     let per = if matrix { Per::Matrix } else { Per::Row };
+    let others: Vec<f32> = (0..rows * n).map(|_| rng.normal() as f32).collect();
+    let pre = if kept == Some(Kept::Others) { upload(others.clone(), [rows, n], device) } else { on.clone() };
+    let before = upload(vec![3.0], [1, 1], device);
+    // Memory in which something has been counted before.
+    let counts = Counts::default();
+    select::kept(&pre, &pre, k, per, |kth| kth, &counts);
     poisoned(device).await?;
-    let got = if kth { kth_largest(&on, k, per) } else { largest(&on, k, per, among.as_ref()) };
+    let mut features = None;
+    let got = if kept.is_some() {
+        let (y, then) = select::kept(&on, &pre, k, per, |kth| kth.max(2.0) * Expr::number(&Numbers::new(vec![4.0]), 0) + &before, &counts);
+        features = Some(y);
+        then
+    } else if kth {
+        kth_largest(&on, k, per)
+    } else {
+        largest(&on, k, per, among.as_ref())
+    };
 
     let all: Vec<usize> = (0..rows * n).collect();
     let groups: Vec<&[usize]> = if matrix { vec![&all] } else { all.chunks(n).collect() };
-    let mut truth = Vec::new();
+    let (mut truth, mut kept_truth) = (Vec::new(), Vec::new());
     for group in groups {
         // Values that count as zero tie with it.
         let compared = |at: usize| if values[at].abs() <= TINY && values[at] < TINY { 0.0 } else { values[at] };
@@ -65,11 +91,19 @@ pub async fn select(device: &Device, sizes: Select) -> Answer {
         order.sort_by(|a, b| b.total_cmp(a));
         if kth {
             let positive = order.iter().filter(|x| **x >= TINY).count();
-            truth.push(order[k.min(positive).max(1) - 1].max(TINY));
+            let least = order[k.min(positive).max(1) - 1].max(TINY);
+            // Rounded once, by both: 4 is a power of two.
+            truth.push(if kept.is_some() { least.max(2.0) * 4.0 + 3.0 } else { least });
+            let of = if kept == Some(Kept::Others) { &others } else { &values };
+            kept_truth.extend(group.iter().map(|&at| if values[at] >= least { of[at].max(0.0) } else { 0.0 }));
             continue;
         }
         let least = order.get(k.min(order.len()).wrapping_sub(1)).copied().unwrap_or(f32::INFINITY);
         truth.extend(group.iter().map(|at| f32::from(u8::from(chosen[at % n] == 1.0 && compared(*at) >= least))));
     }
-    Held::default().against("y", got, truth.into_iter().map(Near::exactly)).await
+    let held = Held::default().against("y", got, truth.into_iter().map(Near::exactly)).await?;
+    match features {
+        Some(features) => held.against("kept", features, kept_truth.into_iter().map(Near::exactly)).await,
+        None => Ok(held),
+    }
 }

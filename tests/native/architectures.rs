@@ -94,15 +94,14 @@ fn batch(case: &Value, config: &Config, numbers: &Numbers, n: usize) -> Batch {
         dead[latent.as_u64().unwrap() as usize] = 1.0;
     }
     let coefficients = &case["coefficients"][n];
+    let coefficient = coefficients["l1"].as_f64().or(coefficients["l0"].as_f64()).unwrap_or(0.0);
     Batch {
-        x,
         target,
         denormalize,
-        coefficient: coefficients["l1"].as_f64().or(coefficients["l0"].as_f64()).unwrap_or(0.0),
         dead: Some(upload(dead, [1, config.d_sae], &Device::flex())),
         aux_k: case["config"]["aux_loss_coefficient"].as_f64().unwrap_or(0.0),
-        ghost: false,
         step: n + 1,
+        ..Batch::new(x, coefficient)
     }
 }
 

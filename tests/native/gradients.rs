@@ -214,7 +214,7 @@ fn check(name: &str, config: &Config, aux_k: f64, ghost: bool) {
     let raw = random(&mut rng, [ROWS, config.d_in], 1.5);
     let target = if config.transcoder { random(&mut rng, [ROWS, config.d_out], 1.0) } else { raw.clone() };
     let (x, denormalize) = normalize(config.normalize_activations, raw);
-    let batch = Batch { x, target, denormalize, coefficient: 0.3, dead: Some(dead(config.d_sae)), aux_k, ghost, step: 1 };
+    let batch = Batch { target, denormalize, dead: Some(dead(config.d_sae)), aux_k, ghost, ..Batch::new(x, 0.3) };
     let step = sae.architecture.step(&batch);
 
     let parameters = sae.architecture.parameters();

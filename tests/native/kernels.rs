@@ -2,10 +2,11 @@
 
 use burn::tensor::{Device, Tensor};
 use pollster::block_on;
+use sae_lab::kernels::levels::prefixes;
 use sae_lab::kernels::select::{Per, kth_largest, largest, plain_kth_largest, plain_largest};
 use sae_lab::kernels::{Expr, Form, Numbers, Out, Source, compute, compute_one, plain};
 use sae_lab::rng::Rng;
-use sae_lab::tensors::{read, upload};
+use sae_lab::tensors::{read, upload, upload_indices};
 
 const ODD: [usize; 7] = [1, 3, 63, 64, 65, 257, 600];
 
@@ -40,9 +41,13 @@ impl Leaves {
         let narrowed = random([rows + 3, cols], 1.0, rng).narrow(0, 2, rows);
         let transposed = random([cols, rows], 0.5, rng).transpose();
         let inputs = [random([rows, cols], 0.5, rng), narrowed, transposed, random([1, cols], 1.0, rng), random([cols, 1], 1.0, rng).transpose()];
+        let longer = random([rows + 3, cols], 1.0, rng);
+        let order: Vec<u32> = (0..rows + 1).map(|_| rng.below(rows + 3) as u32).collect();
+        let order = upload_indices(&order, [rows + 1], &device);
+        let parts = [Expr::rows(&longer, None, 2), Expr::rows(&longer, Some(&order), 1)];
         let columns = [random([rows, 1], 1.0, rng), random([1, 1], 1.0, rng)];
-        let number = Expr::number(&Numbers::new(vec![0.5, rng.normal()], &device), 1);
-        let inputs = inputs.into_iter().chain(columns).map(Expr::from).chain([number, Expr::constant(-0.75)]).collect();
+        let number = Expr::number(&Numbers::new(vec![0.5, rng.normal()]), 1);
+        let inputs = inputs.into_iter().chain(columns).map(Expr::from).chain(parts).chain([number, Expr::constant(-0.75)]).collect();
         Self { inputs, others }
     }
 
@@ -229,6 +234,44 @@ fn products_against_f64() {
     }
 }
 
+#[test]
+fn products_by_levels() {
+    let mut rng = Rng::new(9);
+    for (ends, rows, width) in [(vec![1], 3, 5), (vec![5, 64, 65], 65, 63), (vec![40, 300, 1000], 70, 33), (vec![3, 9], 1, 1)] {
+        let latents = ends[ends.len() - 1];
+        let blocks = ends.len() * width;
+        for share in [1.0, 0.05, 0.0] {
+            let (features, decoder) = (random([rows, latents], share, &mut rng).abs(), random([latents, width], 1.0, &mut rng));
+            let errors = random([rows, blocks], 1.0, &mut rng);
+            let active = Expr::from(&features).greater(0.0);
+            let source = |form| {
+                let (a, b) = if form == Form::Outer { (&features, &errors) } else { (&errors, &decoder) };
+                let only = (form == Form::Transposed).then(|| features.clone());
+                Source::Leveled { form, a: a.clone(), b: b.clone(), ends: ends.clone().into(), only }
+            };
+            for (form, shape) in [(Form::Transposed, [rows, latents]), (Form::Outer, [latents, width])] {
+                let of = if form == Form::Outer { Expr::sum(0) * 2.0 } else { Expr::sum(0) * &active };
+                let ours = compute_one(source(form), shape, of.clone());
+                let theirs = plain::compute(source(form), shape, vec![Out::New(of)]);
+                assert_near(&format!("{form:?}, {ends:?}, {share} not zero"), &ours, &theirs[0], 2e-6);
+            }
+            let target = random([rows, width], 1.0, &mut rng);
+            let [first, second] = prefixes(&features, &decoder, &ends, |sum| {
+                let residual = sum - &target;
+                [residual.clone(), residual * 2.0]
+            });
+            let mut later = Tensor::zeros([rows, width], &Device::flex());
+            for (level, &end) in ends.iter().enumerate().rev() {
+                let residual = features.clone().narrow(1, 0, end).matmul(decoder.clone().narrow(0, 0, end)) - target.clone();
+                later = later + residual.clone() * 2.0;
+                let block = |x: &Tensor<2>| x.clone().narrow(1, level * width, width);
+                assert_near(&format!("level {level} of {ends:?}"), &block(&first), &residual, 2e-6);
+                assert_near(&format!("level {level} and later of {ends:?}"), &block(&second), &later, 2e-6);
+            }
+        }
+    }
+}
+
 /// A step of Adam changes the tensors themselves where nobody else holds them.
 #[test]
 fn written_in_place() {
@@ -237,7 +280,7 @@ fn written_in_place() {
     let (x, d_pre) = (random([batch, d], 1.0, &mut rng), random([batch, features], 0.1, &mut rng));
     let held: Vec<Tensor<2>> = (0..3).map(|_| random([d, features], 1.0, &mut rng).abs()).collect();
     let step = |p, m, v| {
-        let (g, lr) = (Expr::sum(0), Expr::number(&Numbers::new(vec![1e-3], &Device::flex()), 0));
+        let (g, lr) = (Expr::sum(0), Expr::number(&Numbers::new(vec![1e-3]), 0));
         let m_now = Expr::old(1) * 0.9 + &g * 0.1;
         let v_now = Expr::old(2) * 0.999 + g.square() * 0.001;
         let moved = Expr::old(0) - &m_now * lr / (v_now.sqrt() + 1e-8);

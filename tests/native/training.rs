@@ -461,7 +461,7 @@ fn checkpoints_that_are_none_are_refused() {
     };
     assert!(restore(&with("standard", "standard"), &Device::flex()).is_ok());
     for (from, to) in [
-        (r#"\"version\":2"#, r#"\"version\":3"#),
+        (r#"\"version\":3"#, r#"\"version\":4"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":262144"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":1234567890123"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":-1"#),

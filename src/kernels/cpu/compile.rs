@@ -7,6 +7,7 @@ use sae_lab_loops::program::{Arg, Binary, Op, Step, Unary};
 
 use super::flex;
 use crate::kernels::expr::{self, Expr, Node};
+use crate::kernels::plain;
 
 /// Slices that a program reads, at most.
 pub const SLICES: usize = 32;
@@ -103,6 +104,7 @@ impl Compiler {
         }
         let value = match expr.node() {
             Node::Input(x) => self.input(flex::of(x)?),
+            Node::Rows { of, order, start } => self.input(flex::of(&plain::rows(of, order.as_ref(), *start, self.shape[0]))?),
             Node::Number(numbers, at) => self.number(numbers.value(*at)),
             Node::Constant(x) => self.number(*x),
             Node::Sum(k) => self.slice(Slice::Sum(*k)),

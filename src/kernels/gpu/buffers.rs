@@ -1,22 +1,37 @@
 //! What a kernel binds: each tensor once, however often it is read.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use burn::tensor::{DType, Shape, Tensor};
 use burn_wgpu::{CubeTensor, Wgpu, into_contiguous};
 use cubecl::Device as CubeDevice;
 use cubecl::client::Client;
 use cubecl::server::Handle;
 
+use crate::kernels::expr::Numbers;
+
 /// WebGPU promises no more storage buffers than these.
 pub const MOST: usize = 8;
 
 const NAMES: [&str; MOST] = ["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"];
 
+/// Where in `size` the numbers of expressions begin; before them are a kernel's own sizes.
+const NUMBERS: usize = 8;
+
 /// One binding, as the kernel's text knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
-    /// Four numbers at a time.
-    wide: bool,
+    holds: Holds,
     written: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Holds {
+    Floats,
+    /// Floats, four at a time.
+    Quads,
+    Ints,
 }
 
 /// What is bound there.
@@ -32,11 +47,18 @@ enum Bound {
 pub struct Buffers {
     slots: Vec<Slot>,
     bound: Vec<Bound>,
+    /// As they are in memory.
+    numbers: Vec<u32>,
+    /// Those of [`Numbers`], by where these are.
+    known: HashMap<(*const Numbers, usize), usize>,
 }
 
-/// The bindings of a kernel, part of its name.
+/// The bindings of a kernel and how many numbers it brings along, part of its name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Slots(Vec<Slot>);
+pub struct Slots {
+    slots: Vec<Slot>,
+    numbers: usize,
+}
 
 /// Where an element of a matrix `[rows, cols]` lies in a tensor's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,9 +99,33 @@ impl Buffers {
     pub fn read(&mut self, x: CubeTensor, wide: bool) -> usize {
         let key = |x: &CubeTensor| x.handle.clone().binding().claim_key();
         let known = self.bound.iter().position(|bound| matches!(bound, Bound::Input(y) if key(y) == key(&x)));
-        let slot = known.unwrap_or_else(|| self.add(Bound::Input(x), Slot { wide, written: false }));
-        self.slots[slot].wide |= wide;
+        let slot = known.unwrap_or_else(|| self.add(Bound::Input(x), Slot { holds: Holds::Floats, written: false }));
+        if wide {
+            self.slots[slot].holds = Holds::Quads;
+        }
         slot
+    }
+
+    /// The buffer of `order`, which lies there number after number.
+    pub fn ints(&mut self, order: CubeTensor) -> usize {
+        self.add(Bound::Input(order), Slot { holds: Holds::Ints, written: false })
+    }
+
+    /// One of the numbers, by its place among those that the kernel brings along.
+    pub fn number(&mut self, numbers: &Rc<Numbers>, at: usize) -> usize {
+        let key = (Rc::as_ptr(numbers), at);
+        if let Some(&known) = self.known.get(&key) {
+            return known;
+        }
+        let place = self.size(numbers.value(at).to_bits());
+        self.known.insert(key, place);
+        place
+    }
+
+    /// A whole number, in the same way.
+    pub fn size(&mut self, size: u32) -> usize {
+        self.numbers.push(size);
+        self.numbers.len() - 1
     }
 
     /// `x` as an input for elements of a matrix of `shape`, `width` of them at a time.
@@ -110,12 +156,12 @@ impl Buffers {
     }
 
     pub fn output(&mut self, k: usize, width: usize) -> usize {
-        self.add(Bound::Output(k), Slot { wide: width == 4, written: true })
+        self.add(Bound::Output(k), Slot { holds: Holds::of(width), written: true })
     }
 
     pub fn sum(&mut self, k: usize, width: usize) -> usize {
         let known = self.bound.iter().position(|bound| matches!(bound, Bound::Sum(j) if *j == k));
-        known.unwrap_or_else(|| self.add(Bound::Sum(k), Slot { wide: width == 4, written: false }))
+        known.unwrap_or_else(|| self.add(Bound::Sum(k), Slot { holds: Holds::of(width), written: false }))
     }
 
     pub fn are_few(&self) -> bool {
@@ -123,7 +169,17 @@ impl Buffers {
     }
 
     pub fn slots(&self) -> Slots {
-        Slots(self.slots.clone())
+        Slots { slots: self.slots.clone(), numbers: self.numbers.len() }
+    }
+
+    /// What a launch brings along: the kernel's own sizes, and the numbers.
+    pub fn sizes(&self, mut own: Vec<u32>) -> Vec<u32> {
+        if !self.numbers.is_empty() {
+            debug_assert!(own.len() <= NUMBERS);
+            own.resize(NUMBERS, 0);
+            own.extend(&self.numbers);
+        }
+        own
     }
 
     /// In the order of the slots.
@@ -137,18 +193,45 @@ impl Buffers {
     }
 }
 
+impl Holds {
+    fn of(width: usize) -> Self {
+        if width == 4 { Self::Quads } else { Self::Floats }
+    }
+}
+
 impl Slots {
     /// As [`crate::kernels::launch::Kernel::buffers`] lists them.
     pub fn buffers(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let slots = self.0.iter().zip(NAMES);
-        slots.map(|(slot, name)| (name, if slot.wide { "vec4<f32>" } else { "f32" }, slot.written)).collect()
+        let kind = |holds| match holds {
+            Holds::Floats => "f32",
+            Holds::Quads => "vec4<f32>",
+            Holds::Ints => "i32",
+        };
+        self.slots.iter().zip(NAMES).map(|(slot, name)| (name, kind(slot.holds), slot.written)).collect()
+    }
+
+    /// What [`crate::kernels::launch::Kernel::sizes`] says, for so many sizes of the kernel's own.
+    pub fn sizes(&self, own: usize) -> usize {
+        (if self.numbers == 0 { own } else { NUMBERS + self.numbers }).next_multiple_of(4)
+    }
+
+    /// WGSL for the k-th number, as a whole one.
+    pub fn number(k: usize) -> String {
+        let at = NUMBERS + k;
+        format!("size[{}][{}]", at / 4, at % 4)
+    }
+
+    /// The same for one whose place the kernel computes.
+    pub fn number_at(k: &str) -> String {
+        format!("size[({NUMBERS}u + {k}) / 4u][({NUMBERS}u + {k}) % 4u]")
     }
 
     /// WGSL for the `width` numbers at `at`, which counts by `width`.
     pub fn at(&self, slot: usize, width: usize, at: &str) -> String {
         let name = NAMES[slot];
-        debug_assert!(width == 1 || self.0[slot].wide);
-        if self.0[slot].wide && width == 1 { format!("{name}[({at}) / 4u][({at}) % 4u]") } else { format!("{name}[{at}]") }
+        let wide = self.slots[slot].holds == Holds::Quads;
+        debug_assert!(width == 1 || wide);
+        if wide && width == 1 { format!("{name}[({at}) / 4u][({at}) % 4u]") } else { format!("{name}[{at}]") }
     }
 }
 

@@ -31,14 +31,28 @@ impl Ending {
         Some(Self { program, outs: slots, width })
     }
 
+    /// WGSL for what the k-th output has at `at`.
+    pub fn out(&self, slots: &Slots, k: usize, at: &str) -> String {
+        slots.at(self.outs[k], self.width, at)
+    }
+
     /// WGSL: the type `V`, and `finish(row, col, s0, …)` for so many sums; `col` counts by the width.
     pub fn text(&self, slots: &Slots, sums: usize) -> String {
+        self.function(slots, sums, "", &format!("row * {} + col", NAMES.n))
+    }
+
+    /// The same for a result of several levels side by side, each of which has been summed up: `finish(row, col, level, s0, …)`.
+    pub fn text_of_levels(&self, slots: &Slots, sums: usize, levels: usize) -> String {
+        self.function(slots, sums, ", level: u32", &format!("(row * {levels}u + level) * {} + col", NAMES.n))
+    }
+
+    fn function(&self, slots: &Slots, sums: usize, level: &str, at: &str) -> String {
         let kind = if self.width == 4 { "vec4<f32>" } else { "f32" };
         let arguments: String = (0..sums).map(|k| format!(", s{k}: V")).collect();
-        let mut text = format!("alias V = {kind};\nfn finish(row: u32, col: u32{arguments}) {{\n");
+        let mut text = format!("alias V = {kind};\nfn finish(row: u32, col: u32{level}{arguments}) {{\n");
         text += &self.program.text(slots, &NAMES);
         for (k, out) in self.outs.iter().enumerate() {
-            let at = slots.at(*out, self.width, &format!("row * {} + col", NAMES.n));
+            let at = slots.at(*out, self.width, at);
             writeln!(text, "  {at} = {};", self.program.result(k)).ok();
         }
         text + "}\n"

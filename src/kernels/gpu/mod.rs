@@ -10,12 +10,12 @@ mod sums;
 use burn::tensor::Tensor;
 use burn_wgpu::{CubeTensor, Wgpu, into_contiguous};
 
-use super::compute::{Out, Source};
+use super::compute::{Form, Out, Source};
 use super::expr::{Expr, Node};
 use super::launch::{Kernel, run};
 use buffers::{Buffers, Gpu, dims, on_gpu};
 use ending::{Ending, width};
-use product::{Pair, Product, ProductRow};
+use product::{Leveled, Levels, Pair, Product, ProductRow};
 use program::{Program, Sums};
 use sums::{Columns, Each, Rows, each_groups};
 
@@ -36,7 +36,7 @@ pub fn compute(source: Source, shape: [usize; 2], outs: Vec<Out>) -> Result<Vec<
     let Some(plan) = Plan::each(shape, &outs, Sums::Read) else { return Err((source, outs)) };
     let count = match &source {
         Source::Each => return Err((source, outs)),
-        Source::Product { .. } => 1,
+        Source::Product { .. } | Source::Leveled { .. } => 1,
         Source::Columns { of, .. } | Source::Rows { of, .. } => of.len(),
     };
     let sums: Vec<Out> = (0..count).map(|k| Out::New(Expr::sum(k))).collect();
@@ -46,11 +46,21 @@ pub fn compute(source: Source, shape: [usize; 2], outs: Vec<Out>) -> Result<Vec<
     Ok(plan.run(&gpu, outs, &sums))
 }
 
+/// [`super::levels::prefixes`]; `None` where the tensors are not a GPU's.
+pub fn prefixes(a: &Tensor<2>, b: &Tensor<2>, ends: &[usize], of: [Expr; 2]) -> Option<[Tensor<2>; 2]> {
+    let gpu = Gpu::of(a)?;
+    let [rows, cols] = [a.dims()[0], b.dims()[1]];
+    let outs = of.map(Out::New);
+    let mut plan = Plan::leveled(Leveled::Prefixes, Form::Plain, [a, b], ends, [rows, cols], &outs)?;
+    plan.shape = [rows, cols * ends.len()];
+    plan.run(&gpu, outs.into(), &[]).try_into().ok()
+}
+
 /// Any tensor of the kernel.
 fn tensor<'a>(source: &'a Source, outs: &'a [Out]) -> Option<&'a Tensor<2>> {
     fn of(expr: &Expr) -> Option<&Tensor<2>> {
         match expr.node() {
-            Node::Input(x) => Some(x),
+            Node::Input(x) | Node::Rows { of: x, .. } => Some(x),
             Node::Unary(_, x) => of(x),
             Node::Binary(_, a, b) => of(a).or_else(|| of(b)),
             Node::Number(..) | Node::Sum(_) | Node::Old(_) | Node::Constant(_) => None,
@@ -59,6 +69,7 @@ fn tensor<'a>(source: &'a Source, outs: &'a [Out]) -> Option<&'a Tensor<2>> {
     let in_source = match source {
         Source::Each => None,
         Source::Product { pairs, .. } => pairs.first().map(|(a, _)| a),
+        Source::Leveled { a, .. } => Some(a),
         Source::Columns { of: exprs, .. } | Source::Rows { of: exprs, .. } => exprs.iter().find_map(of),
     };
     in_source.or_else(|| outs.iter().find_map(|out| if let Out::Over(x, _) = out { Some(x) } else { of(out.expr()) }))
@@ -104,12 +115,16 @@ impl Plan {
                         let groups = kernel.groups(n);
                         (Launch::ProductRow(kernel), groups)
                     } else {
-                        let kernel = Product::new(slots, ending, all, shape);
-                        let groups = kernel.groups(shape);
+                        let kernel = Product::new(slots, ending, all, None, shape);
+                        let groups = kernel.groups(shape, &[]);
                         (Launch::Product(kernel), groups)
                     };
                     Self { launch, buffers, shape, sizes, groups }
                 })
+            }
+            Source::Leveled { form, a, b, ends, only: _ } => {
+                let kind = if *form == Form::Outer { Leveled::Rows } else { Leveled::Columns };
+                Self::leveled(kind, *form, [a, b], ends, shape, outs)
             }
             Source::Columns { rows, of } => {
                 let mut buffers = Buffers::default();
@@ -136,6 +151,21 @@ impl Plan {
                 })
             }
         }
+    }
+
+    fn leveled(kind: Leveled, form: Form, [a, b]: [&Tensor<2>; 2], ends: &[usize], shape: [usize; 2], outs: &[Out]) -> Option<Self> {
+        let mut buffers = Buffers::default();
+        let [m, n] = shape;
+        let whole = kind != Leveled::Columns || ends.iter().all(|end| end.is_multiple_of(4));
+        let ending = Ending::new(outs, shape, if whole { width(n) } else { 1 }, Sums::Known, &mut buffers)?;
+        let levels = Levels::new(kind, ends, if kind == Leveled::Columns { ending.width } else { 1 }, &mut buffers);
+        let (pair, k) = Pair::of_levels(form, a, b, kind, ends, ending.width, &mut buffers)?;
+        let sizes = vec![m as u32, (n / ending.width) as u32, k as u32];
+        buffers.are_few().then(|| {
+            let kernel = Product::new(buffers.slots(), ending, vec![pair], Some(levels), shape);
+            let groups = kernel.groups(shape, ends);
+            Self { launch: Launch::Product(kernel), buffers, shape, sizes, groups }
+        })
     }
 
     fn each(shape: [usize; 2], outs: &[Out], sums: Sums) -> Option<Self> {
@@ -165,6 +195,7 @@ impl Plan {
             })
             .collect();
         let sums: Vec<CubeTensor> = sums.iter().filter_map(on_gpu).collect();
+        let sizes = buffers.sizes(sizes);
         let handles = buffers.handles(&outs, &sums);
         match launch {
             Launch::Each(kernel) => go(kernel, gpu, handles, &sizes, groups),

@@ -6,6 +6,8 @@
 
 use std::fmt::Write;
 
+use burn::tensor::Tensor;
+
 use super::buffers::{Buffers, Slots, dims, is_turned, on_gpu};
 use super::ending::Ending;
 use crate::kernels::compute::Form;
@@ -26,6 +28,31 @@ pub struct Pair {
     a_width: usize,
 }
 
+impl Pair {
+    /// The pair for a product by levels, of which a matrix has so many blocks of columns. `None` where an operand lies as its transpose would.
+    pub fn of_levels(
+        form: Form,
+        a: &Tensor<2>,
+        b: &Tensor<2>,
+        kind: Leveled,
+        ends: &[usize],
+        width: usize,
+        buffers: &mut Buffers,
+    ) -> Option<(Self, usize)> {
+        let (mut pair, k) = Self::new(form, a, b, width, buffers)?;
+        if pair.form != form {
+            return None;
+        }
+        let k = if kind == Leveled::Columns { k / ends.len() } else { k };
+        // Nothing is read together that is of two levels.
+        let whole = if kind == Leveled::Columns { k.is_multiple_of(4) } else { ends.iter().all(|end| end.is_multiple_of(4)) };
+        if !whole {
+            pair.a_width = 1;
+        }
+        Some((pair, k))
+    }
+}
+
 /// `m` rows, `n` columns (in units of the ending's width), then k of each pair are its sizes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Product {
@@ -34,6 +61,26 @@ pub struct Product {
     pub pairs: Vec<Pair>,
     /// Columns that a thread has, in units of the ending's width.
     columns: usize,
+    levels: Option<Levels>,
+}
+
+/// How a product goes by levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Levels {
+    kind: Leveled,
+    count: usize,
+    /// Where the first level's end is among the numbers, the others' behind it: along the columns in units of the ending's width.
+    ends: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Leveled {
+    /// Each column of the result is of a level, which reads its own columns of `a`.
+    Columns,
+    /// Each row is, and reads its own columns of `b`.
+    Rows,
+    /// `k` ends with each level: each has a result, side by side with the others'. To a level's second output those of the levels after it are added.
+    Prefixes,
 }
 
 /// The same for one row: a workgroup has a few columns, and its threads share the sum of each.
@@ -48,7 +95,7 @@ pub struct ProductRow {
 
 impl Pair {
     /// The pair, and its k. A transposed operand turns the form round. `None` where they are not a GPU's, or `[k, m]ᵀ [n, k]ᵀ`.
-    pub fn new(form: Form, a: &burn::tensor::Tensor<2>, b: &burn::tensor::Tensor<2>, width: usize, buffers: &mut Buffers) -> Option<(Self, usize)> {
+    pub fn new(form: Form, a: &Tensor<2>, b: &Tensor<2>, width: usize, buffers: &mut Buffers) -> Option<(Self, usize)> {
         let contiguous = burn_wgpu::into_contiguous;
         let (mut a, mut b) = (on_gpu(a)?, on_gpu(b)?);
         let [m, k] = if form == Form::Outer { [dims(&a)[1], dims(&a)[0]] } else { dims(&a) };
@@ -78,8 +125,43 @@ impl Pair {
     }
 }
 
+impl Levels {
+    /// Ends are in units of `along`, of which they have to be multiples.
+    pub fn new(kind: Leveled, ends: &[usize], along: usize, buffers: &mut Buffers) -> Self {
+        let places: Vec<usize> = ends.iter().map(|end| buffers.size((end / along) as u32)).collect();
+        Self { kind, count: ends.len(), ends: places[0] }
+    }
+
+    /// WGSL for where level `at` ends.
+    fn end(&self, at: &str) -> String {
+        Slots::number_at(&format!("{}u + {at}", self.ends))
+    }
+
+    /// WGSL that finds the level of a workgroup along an axis, on which it has `tile` elements of each: `level`, its first and last element as `left` and
+    /// `right`, and the workgroup's number among the level's as `group_of`.
+    fn find(&self, group: &str, tile: usize) -> String {
+        format!(
+            "  var level = 0u;
+  var left = 0u;
+  var right = {first};
+  var group_of = {group};
+  while (level + 1u < {count}u && group_of >= (right - left + {most}u) / {tile}u) {{
+    group_of -= (right - left + {most}u) / {tile}u;
+    level++;
+    left = right;
+    right = {next};
+  }}
+",
+            first = self.end("0u"),
+            next = self.end("level"),
+            count = self.count,
+            most = tile - 1,
+        )
+    }
+}
+
 impl Product {
-    pub fn new(slots: Slots, ending: Ending, pairs: Vec<Pair>, [m, n]: [usize; 2]) -> Self {
+    pub fn new(slots: Slots, ending: Ending, pairs: Vec<Pair>, levels: Option<Levels>, [m, n]: [usize; 2]) -> Self {
         // Where the tiles would be few, smaller ones. m is the number of rows of a batch, which may be any, but in `Outer`.
         let rows = if pairs.iter().any(|pair| pair.form == Form::Outer) { m } else { 256 };
         let columns = match (ending.width, rows * n >= 1 << 19) {
@@ -88,12 +170,21 @@ impl Product {
             (_, true) => 8,
             (_, false) => 4,
         };
-        Self { slots, ending, pairs, columns }
+        Self { slots, ending, pairs, columns, levels }
     }
 
-    pub fn groups(&self, [m, n]: [usize; 2]) -> [u32; 2] {
-        let tile = SIDE * self.columns * self.ending.width;
-        [n.div_ceil(tile) as u32, m.div_ceil(SIDE * ROWS) as u32]
+    pub fn groups(&self, [m, n]: [usize; 2], ends: &[usize]) -> [u32; 2] {
+        let (tall, wide) = (SIDE * ROWS, SIDE * self.columns * self.ending.width);
+        let of_levels = |tile: usize| {
+            let starts = [0].into_iter().chain(ends.iter().copied());
+            starts.zip(ends).map(|(start, end)| (end - start).div_ceil(tile)).sum()
+        };
+        let (down, across) = match self.levels.map(|levels| levels.kind) {
+            Some(Leveled::Columns) => (m.div_ceil(tall), of_levels(wide)),
+            Some(Leveled::Rows) => (of_levels(tall), n.div_ceil(wide)),
+            Some(Leveled::Prefixes) | None => (m.div_ceil(tall), n.div_ceil(wide)),
+        };
+        [across as u32, down as u32]
     }
 }
 
@@ -118,11 +209,6 @@ fn k_of(i: usize) -> String {
     format!("size[{}][{}]", (2 + i) / 4, (2 + i) % 4)
 }
 
-/// Numbers that come with a launch.
-fn sizes(pairs: &[Pair]) -> usize {
-    (2 + pairs.len()).next_multiple_of(4)
-}
-
 /// One component of what is `width` numbers.
 fn part(name: String, width: usize, j: impl std::fmt::Display) -> String {
     if width == 4 { format!("{name}[{j}]") } else { name }
@@ -134,70 +220,131 @@ impl Kernel for Product {
     }
 
     fn sizes(&self) -> usize {
-        sizes(&self.pairs)
+        self.slots.sizes(2 + self.pairs.len())
     }
 
     fn body(&self) -> String {
-        let Self { slots, ending, pairs, columns } = self;
+        let Self { slots, ending, pairs, columns, levels } = self;
         let columns = *columns;
-        let mut text = ending.text(slots, 1);
+        let kind = levels.map(|levels| levels.kind);
+        let mut text = match levels {
+            Some(Levels { kind: Leveled::Prefixes, count, .. }) => ending.text_of_levels(slots, 1, *count),
+            _ => ending.text(slots, 1),
+        };
+        let (wide, tall) = (SIDE * columns, SIDE * ROWS);
+        let find = match (levels, kind) {
+            (Some(levels), Some(Leveled::Columns)) => levels.find("group.x", wide),
+            (Some(levels), Some(Leveled::Rows)) => levels.find("group.y", tall),
+            _ => String::new(),
+        };
+        // Where the rows and columns of the workgroup begin, and where those of the result, or of the level, end.
+        let [top, bottom, first, last] = match kind {
+            Some(Leveled::Columns) => [format!("group.y * {tall}u"), "m".into(), format!("left + group_of * {wide}u"), "right".into()],
+            Some(Leveled::Rows) => [format!("left + group_of * {tall}u"), "right".into(), format!("group.x * {wide}u"), "n".into()],
+            Some(Leveled::Prefixes) | None => [format!("group.y * {tall}u"), "m".into(), format!("group.x * {wide}u"), "n".into()],
+        };
         write!(
             text,
             "@compute @workgroup_size({THREADS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
   let m = size[0].x;
   let n = size[0].y;
-  let col = group.x * {wide}u + local % {SIDE}u;
-  let row = (group.y * {SIDE}u + local / {SIDE}u) * {ROWS}u;
-  if (row >= m || col >= n) {{ return; }}
+{find}  let bottom = {bottom};
+  let end = {last};
+  let col = {first} + local % {SIDE}u;
+  let row = {top} + local / {SIDE}u * {ROWS}u;
+  if (row >= bottom || col >= end) {{ return; }}
 {of_columns}
 {sums}
 ",
-            wide = SIDE * columns,
-            of_columns = lines(columns, |v| format!("  let c{v} = min(col + {}u, n - 1u);", v * SIDE)),
+            of_columns = lines(columns, |v| format!("  let c{v} = min(col + {}u, end - 1u);", v * SIDE)),
             sums = lines(ROWS * columns, |i| format!("  var y{}_{} = V();", i / columns, i % columns)),
         )
         .ok();
-        for (i, pair) in pairs.iter().enumerate() {
-            text += &self.sum(pair, &k_of(i));
-        }
+        let level = if kind == Some(Leveled::Prefixes) { ", level" } else { "" };
         // A loop: sixteen copies of the expressions would take as many times as long to compile.
-        let last = ROWS * columns - 1;
-        write!(
-            text,
-            "  for (var i = 0u; i <= {last}u; i++) {{
-    var sum: V;
-    switch (i) {{
-{cases}
-    }}
+        let count = ROWS * columns;
+        let each = |what: &str| {
+            format!(
+                "  for (var i = 0u; i < {count}u; i++) {{
     let r = row + i / {columns}u;
     let c = col + i % {columns}u * {SIDE}u;
-    if (r < m && c < n) {{ finish(r, c, sum); }}
+    if (r < bottom && c < end) {{{what}
+    }}
   }}
-}}
-",
-            cases = lines(last + 1, |i| {
-                let case = if i == last { "default".into() } else { format!("case {i}u") };
-                format!("      {case}: {{ sum = y{}_{}; }}", i / columns, i % columns)
+"
+            )
+        };
+        let finish = each(&format!(
+            "
+      var sum: V;
+      switch (i) {{
+{cases}
+      }}
+      finish(r, c{level}, sum);",
+            cases = lines(count, |i| {
+                let case = if i + 1 == count { "default".into() } else { format!("case {i}u") };
+                format!("        {case}: {{ sum = y{}_{}; }}", i / columns, i % columns)
             }),
-        )
-        .ok();
-        text
+        ));
+        match levels {
+            Some(levels @ Levels { kind: Leveled::Prefixes, count, .. }) => {
+                let pair = &pairs[0];
+                write!(
+                    text,
+                    "  var begin = 0u;
+  for (var level = 0u; level < {count}u; level++) {{
+    let to = {to} / {along}u;
+{sum}    begin = to;
+{finish}  }}
+",
+                    to = levels.end("level"),
+                    along = pair.a_width,
+                    sum = self.sum(pair, &k_of(0)),
+                )
+                .ok();
+                let later = ending.out(slots, 1, "at");
+                text += &each(&format!(
+                    "
+      var at = (r * {count}u + {last}u) * n + c;
+      var later = {later};
+      for (var level = 0u; level < {last}u; level++) {{
+        at -= n;
+        later += {later};
+        {later} = later;
+      }}",
+                    last = count - 1,
+                ));
+            }
+            _ => {
+                for (i, pair) in pairs.iter().enumerate() {
+                    text += &self.sum(pair, &k_of(i));
+                }
+                text += &finish;
+            }
+        }
+        text + "}\n"
     }
 }
 
 impl Product {
     /// A pair's products, added to `y`.
     fn sum(&self, pair: &Pair, k: &str) -> String {
-        let Self { slots, ending, columns, .. } = self;
+        let Self { slots, ending, columns, levels, .. } = self;
         let (columns, width) = (*columns, ending.width);
         let Pair { form, a, b, a_width } = *pair;
         let each = |x: &dyn Fn(usize) -> String, w: &dyn Fn(usize) -> String| {
             lines(ROWS * columns, |i| format!("      y{}_{} += {} * {};", i / columns, i % columns, x(i / columns), w(i % columns)))
         };
+        let count = levels.map_or(1, |levels| levels.count);
+        let kind = levels.map(|levels| levels.kind);
         if form == Form::Outer {
             let reads = ROWS / a_width;
             let read = |i: usize| slots.at(a, a_width, &format!("t * (m / {a_width}u) + r{i}"));
+            let right = |v: usize| match kind {
+                Some(Leveled::Rows) => format!("(t * {count}u + level) * n + c{v}"),
+                _ => format!("t * n + c{v}"),
+            };
             return format!(
                 "  {{
 {rows}
@@ -210,7 +357,7 @@ impl Product {
 ",
                 rows = lines(reads, |i| format!("    let r{i} = min(row / {a_width}u + {i}u, m / {a_width}u - 1u);")),
                 xs = lines(reads, |i| format!("      let x{i} = {};", read(i))),
-                ws = lines(columns, |v| format!("      let w{v} = {};", slots.at(b, width, &format!("t * n + c{v}")))),
+                ws = lines(columns, |v| format!("      let w{v} = {};", slots.at(b, width, &right(v)))),
                 add = each(&|i| part(format!("x{}", i / a_width), a_width, i % a_width), &|v| format!("w{v}")),
             );
         }
@@ -237,18 +384,23 @@ impl Product {
             };
             (before, lines(columns, column))
         };
+        let (from, to) = if kind == Some(Leveled::Prefixes) { ("begin", "to") } else { ("0u", "steps") };
+        let left = |i: usize| match kind {
+            Some(Leveled::Columns) => format!("(min(row + {i}u, bottom - 1u) * {count}u + level) * steps"),
+            _ => format!("min(row + {i}u, bottom - 1u) * steps"),
+        };
         format!(
             "  {{
     let steps = {k} / {a_width}u;
 {rows}
 {before}
-    for (var t = 0u; t < steps; t++) {{
+    for (var t = {from}; t < {to}; t++) {{
 {xs}
 {add}
     }}
   }}
 ",
-            rows = lines(ROWS, |i| format!("    let r{i} = min(row + {i}u, m - 1u) * steps;")),
+            rows = lines(ROWS, |i| format!("    let r{i} = {};", left(i))),
             xs = lines(ROWS, |i| format!("      let x{i} = {};", slots.at(a, a_width, &format!("r{i} + t")))),
         )
     }
@@ -260,7 +412,7 @@ impl Kernel for ProductRow {
     }
 
     fn sizes(&self) -> usize {
-        sizes(&self.pairs)
+        self.slots.sizes(2 + self.pairs.len())
     }
 
     fn body(&self) -> String {

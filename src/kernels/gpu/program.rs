@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::buffers::{Buffers, Place, Slots};
+use burn_wgpu::into_contiguous;
+
+use super::buffers::{Buffers, Place, Slots, on_gpu};
 use crate::kernels::expr::{Binary, Expr, Node, Unary};
+use crate::kernels::launch::ints;
 
 /// Expressions in the order in which they are computed, each part once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,7 +21,8 @@ pub struct Program {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Op {
     Input { slot: usize, place: Place },
-    Number { slot: usize, at: usize },
+    Rows { slot: usize, order: Option<usize>, start: usize },
+    Number(usize),
     Sum(usize),
     Old(usize),
     Constant(u32),
@@ -102,7 +106,12 @@ impl Program {
                         format!("{kind}({})", parts.join(", "))
                     }
                 },
-                Op::Number { slot, at } => format!("{kind}({})", slots.at(slot, 1, &format!("{at}u"))),
+                Op::Rows { slot, order, start } => {
+                    let at = format!("{} + {row}", Slots::number(start));
+                    let row = order.map_or(at.clone(), |order| format!("u32({})", slots.at(order, 1, &at)));
+                    slots.at(slot, width, &format!("({row}) * {n} + {col}"))
+                }
+                Op::Number(k) => format!("{kind}(bitcast<f32>({}))", Slots::number(k)),
                 Op::Sum(k) => format!("s{k}"),
                 Op::Old(slot) => slots.at(slot, width, &format!("{row} * {n} + {col}")),
                 Op::Constant(bits) => format!("{kind}({:e})", f32::from_bits(bits)),
@@ -141,11 +150,15 @@ impl Builder<'_> {
                 let (slot, place) = self.buffers.input(x, shape, width)?;
                 Op::Input { slot, place }
             }
-            Node::Number(numbers, at) => {
-                let all = numbers.tensor();
-                let (slot, _) = self.buffers.input(&all, all.dims(), 1)?;
-                Op::Number { slot, at: *at }
+            Node::Rows { of, order, start } => {
+                let slot = self.buffers.read(into_contiguous(on_gpu(of)?), width == 4);
+                let order = match order {
+                    Some(order) => Some(self.buffers.ints(ints(order.clone()))),
+                    None => None,
+                };
+                Op::Rows { slot, order, start: self.buffers.size(*start as u32) }
             }
+            Node::Number(numbers, at) => Op::Number(self.buffers.number(numbers, *at)),
             Node::Sum(k) => match self.sums {
                 Sums::Known => Op::Sum(*k),
                 Sums::Read => Op::Input { slot: self.buffers.sum(*k, width), place: Place::Whole },

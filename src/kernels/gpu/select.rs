@@ -1,14 +1,18 @@
 //! The k largest values on a GPU, by their bits: of the k-th largest 8 bits are found after the other, from a count of how many values have which.
 //!
 //! Whole numbers order values as floats do (`key`): 0 where a value is no candidate or counts for nothing. A row is one workgroup's, in one
-//! dispatch; a matrix takes three counts of 11, 11 and 10 bits, from all workgroups, in five.
+//! dispatch; a matrix takes three counts of 11, 11 and 10 bits, from all workgroups, in four. Each of them clears what another counts in later, so that
+//! [`Counts`] that are kept need no clearing of their own.
 
-use burn::tensor::Tensor;
-use burn_wgpu::Wgpu;
+use burn::tensor::{Device, Tensor};
+use burn_wgpu::{CubeTensor, Wgpu, into_contiguous};
+use cubecl::server::Handle;
 
-use super::buffers::{Gpu, on_gpu};
+use super::buffers::{Buffers, Gpu, Slots, on_gpu};
+use super::program::{Names, Program, Sums};
+use crate::kernels::expr::Expr;
 use crate::kernels::launch::{GROUPS, Kernel, run, spread};
-use crate::kernels::select::{Per, TINY};
+use crate::kernels::select::{Counts, Per, TINY};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +23,8 @@ enum Wanted {
     Mask,
     /// The same of some columns.
     MaskAmong,
+    /// `Kth`, and `relu` of other values where these are among the k largest from [`TINY`] on, else 0.
+    Kept,
 }
 
 /// A workgroup a row. Its sizes are rows, columns, k.
@@ -26,11 +32,8 @@ enum Wanted {
 struct Row {
     wanted: Wanted,
     threads: u32,
+    kth: OfKth,
 }
-
-/// Zeros for the counts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Clear;
 
 /// How many values have which bits, of those that have the bits that are known. Sizes: values, columns, k, workgroups.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,76 +46,156 @@ struct Count {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Answer {
     wanted: Wanted,
+    kth: OfKth,
+}
+
+/// What becomes of the k-th value, where it is written, and the buffers that this reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct OfKth {
+    program: Program,
+    slots: Slots,
 }
 
 /// Counts of a level, where they begin, and the bits below.
 const LEVELS: [(u32, u32, u32); 3] = [(2048, 0, 21), (2048, 2048, 10), (1024, 4096, 0)];
-const COUNTS: u32 = 5120;
+/// Behind them, what the first level told.
+const TOLD: u32 = 5120;
+const COUNTS: usize = 5184;
+impl Counts {
+    /// Its numbers, all of the first level's 0.
+    fn of(&self, device: &Device) -> Tensor<2> {
+        self.0.get_or_init(|| Tensor::zeros([1, COUNTS], device)).clone()
+    }
+}
+
 /// Threads that look through the counts.
 const SEEKERS: u32 = 64;
 
 /// [`crate::kernels::select::kth_largest`]; `None` where the tensor is not a GPU's.
 pub fn kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Option<Tensor<2>> {
-    let shape = [if per == Per::Row { values.dims()[0] } else { 1 }, 1];
-    select(values, k, per, None, Wanted::Kth, shape)
+    select(&[values], k, per, Wanted::Kth, &Expr::sum(0), None)?.pop()
 }
 
 /// [`crate::kernels::select::largest`]; `None` where the tensor is not a GPU's.
 pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Option<Tensor<2>> {
-    let wanted = if among.is_some() { Wanted::MaskAmong } else { Wanted::Mask };
-    select(values, k, per, among, wanted, values.dims())
+    match among {
+        Some(among) => select(&[values, among], k, per, Wanted::MaskAmong, &Expr::sum(0), None)?.pop(),
+        None => select(&[values], k, per, Wanted::Mask, &Expr::sum(0), None)?.pop(),
+    }
 }
 
-fn select(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>, wanted: Wanted, shape: [usize; 2]) -> Option<Tensor<2>> {
-    let [rows, n] = values.dims();
-    let k = if wanted == Wanted::Kth { k.max(1) } else { k };
+/// [`crate::kernels::select::kept`]; `None` where the tensors are not a GPU's.
+pub fn kept(rank: &Tensor<2>, pre: &Tensor<2>, k: usize, per: Per, then: &Expr, counts: &Counts) -> Option<(Tensor<2>, Tensor<2>)> {
+    let mut both = select(&[rank, pre], k, per, Wanted::Kept, then, Some(counts))?;
+    let kth = both.pop()?;
+    Some((both.pop()?, kth))
+}
+
+/// What is wanted, of values and of what else it goes by; of the k-th value what `then` makes of it.
+fn select(inputs: &[&Tensor<2>], k: usize, per: Per, wanted: Wanted, then: &Expr, counts: Option<&Counts>) -> Option<Vec<Tensor<2>>> {
+    let [rows, n] = inputs[0].dims();
+    let k = if wanted.is_positive() { k.max(1) } else { k };
     if rows * n == 0 || k == 0 {
         return None;
     }
-    let gpu = Gpu::of(values)?;
-    let mut inputs = vec![burn_wgpu::into_contiguous(on_gpu(values)?)];
-    if let Some(among) = among {
-        inputs.push(burn_wgpu::into_contiguous(on_gpu(among)?));
-    }
-    let output = gpu.empty(shape);
-    let bound = |last: Vec<cubecl::server::Handle>| inputs.iter().map(|input| input.handle.clone()).chain(last).collect::<Vec<_>>();
+    let (gpu, device) = (Gpu::of(inputs[0])?, &inputs[0].device());
+    let inputs: Vec<CubeTensor> = inputs.iter().map(|input| on_gpu(input).map(into_contiguous)).collect::<Option<_>>()?;
+    let of_kth = [if per == Per::Row { rows } else { 1 }, 1];
+    let outputs: Vec<CubeTensor> = wanted.written().iter().map(|(name, ..)| gpu.empty(if *name == KTH { of_kth } else { [rows, n] })).collect();
+    let mut buffers = Buffers::default();
+    let program = Program::new([then], of_kth, 1, Sums::Known, &[], &mut buffers)?;
+    let kth = OfKth { program, slots: buffers.slots() };
+    let groups = (rows * n).div_ceil(1024).min(1024) as u32;
+    let of_matrix = [(rows * n) as u32, n as u32, k as u32, groups];
+    let own = match per {
+        Per::Row => vec![rows as u32, n as u32, k as u32],
+        // An answer that looks at no value has no use for them.
+        Per::Matrix if wanted.answered().is_empty() => Vec::new(),
+        Per::Matrix => of_matrix.to_vec(),
+    };
+    let sizes = buffers.sizes(own);
+    let more = buffers.handles(&[], &[]);
+    let handles = |tensors: &[CubeTensor]| tensors.iter().map(|x| x.handle.clone()).collect::<Vec<Handle>>();
     match per {
         Per::Row => {
             let threads = if n > 4096 { 256 } else { 64 };
-            run(Row { wanted, threads }, &gpu.client, bound(vec![output.handle.clone()]), &[rows as u32, n as u32, k as u32], spread(rows));
+            let bound = [handles(&inputs), handles(&outputs), more].concat();
+            run(Row { wanted, threads, kth }, &gpu.client, bound, &sizes, spread(rows));
         }
         Per::Matrix => {
-            let counts = gpu.client.empty(4 * COUNTS as usize);
-            let groups = (rows * n).div_ceil(1024).min(1024) as u32;
-            let sizes = [(rows * n) as u32, n as u32, k as u32, groups];
-            run(Clear, &gpu.client, [counts.clone()], &[], [COUNTS / 64, 1]);
+            let counts = counts.map_or_else(|| Tensor::zeros([1, COUNTS], device), |counts| counts.of(device));
+            let counts = vec![on_gpu(&counts)?.handle];
             for level in 0..LEVELS.len() {
-                run(Count { wanted, level }, &gpu.client, bound(vec![counts.clone()]), &sizes, [groups, 1]);
+                let bound = [handles(&inputs[..wanted.counted().len()]), counts.clone()].concat();
+                run(Count { wanted, level }, &gpu.client, bound, &of_matrix, [groups, 1]);
             }
-            let groups = if wanted == Wanted::Kth { 1 } else { groups };
-            let last = vec![counts, output.handle.clone()];
-            run(Answer { wanted }, &gpu.client, if wanted == Wanted::Kth { last } else { bound(last) }, &sizes, [groups, 1]);
+            let bound = [handles(&inputs[..wanted.answered().len()]), counts, handles(&outputs), more].concat();
+            run(Answer { wanted, kth }, &gpu.client, bound, &sizes, [if wanted == Wanted::Kth { 1 } else { groups }, 1]);
         }
     }
-    Some(Tensor::from_primitive::<Wgpu>(output))
+    Some(outputs.into_iter().map(Tensor::from_primitive::<Wgpu>).collect())
+}
+
+type Buffer = (&'static str, &'static str, bool);
+
+const VALUES: Buffer = ("values", "u32", false);
+const AMONG: Buffer = ("among", "f32", false);
+const COUNTS_OF: Buffer = ("counts", "atomic<u32>", true);
+const KTH: &str = "kth";
+
+impl OfKth {
+    /// WGSL that writes what becomes of the k-th value, of the row or matrix `row`.
+    fn text(&self) -> String {
+        let names = Names { kind: "f32", row: "row", col: "0u", m: "1u", n: "1u" };
+        format!(
+            "{{
+  let s0 = bitcast<f32>(state[0] + NOTHING);
+{}  kth[row] = {};
+  }}
+",
+            self.program.text(&self.slots, &names),
+            self.program.result(0)
+        )
+    }
 }
 
 impl Wanted {
-    fn inputs(self) -> Vec<(&'static str, &'static str, bool)> {
-        let mut all = vec![("values", "u32", false)];
-        if self == Self::MaskAmong {
-            all.push(("among", "f32", false));
+    /// Whether only values from [`TINY`] on are looked for.
+    fn is_positive(self) -> bool {
+        !matches!(self, Self::Mask | Self::MaskAmong)
+    }
+
+    /// What counting reads.
+    fn counted(self) -> Vec<Buffer> {
+        if self == Self::MaskAmong { vec![VALUES, AMONG] } else { vec![VALUES] }
+    }
+
+    /// What the answer is made of, when the k-th value is known.
+    fn answered(self) -> Vec<Buffer> {
+        match self {
+            Self::Kth => Vec::new(),
+            Self::Mask => vec![VALUES],
+            Self::MaskAmong => vec![VALUES, AMONG],
+            Self::Kept => vec![VALUES, ("pre", "f32", false)],
         }
-        all
+    }
+
+    fn written(self) -> Vec<Buffer> {
+        let (y, kth) = (("y", "f32", true), (KTH, "f32", true));
+        match self {
+            Self::Kth => vec![kth],
+            Self::Mask | Self::MaskAmong => vec![y],
+            Self::Kept => vec![y, kth],
+        }
     }
 
     /// WGSL for `key(bits)`, and for what to do with the value `at` of column `col`.
     fn key(self) -> String {
         let tiny = (TINY as f32).to_bits();
         let most = f32::MAX.to_bits();
-        match self {
+        match self.is_positive() {
             // Positive floats are ordered as their bits are. What is no number is above all.
-            Self::Kth => format!(
+            true => format!(
                 "const NOTHING = {tiny}u;
 fn key(bits: u32) -> u32 {{
   return select(0u, min(bits, {most}u) - NOTHING, bits >= NOTHING && bits <= 0x7f800000u);
@@ -120,7 +203,7 @@ fn key(bits: u32) -> u32 {{
 "
             ),
             // Those that tie with zero are in the middle.
-            _ => format!(
+            false => format!(
                 "const NOTHING = {tiny}u;
 fn key(bits: u32) -> u32 {{
   let size = bits & 0x7fffffffu;
@@ -136,17 +219,22 @@ fn key(bits: u32) -> u32 {{
     /// Whether the value counts. Values that count for nothing are many: without them nobody waits for the others' turn.
     fn counts(self, col: &str) -> String {
         match self {
-            Self::Kth => "one != 0u".into(),
             Self::Mask => "true".into(),
             Self::MaskAmong => format!("among[{col}] != 0.0"),
+            Self::Kth | Self::Kept => "one != 0u".into(),
         }
     }
 
-    /// 1 or 0 for a value whose key is `one`. Those that are no numbers are none of the largest.
-    fn mask(self, bits: &str, col: &str) -> String {
-        let largest = format!("one >= least && ({bits} & 0x7fffffffu) <= 0x7f800000u");
+    /// WGSL that writes the answer for the value `at`, of column `col`.
+    fn answer(self, at: &str, col: &str) -> String {
+        if self.is_positive() {
+            let reaches = "bitcast<f32>(values[AT]) >= bitcast<f32>(state[0] + NOTHING)";
+            return format!("y[AT] = max(pre[AT], 0.0) * select(0.0, 1.0, {reaches});").replace("AT", at);
+        }
+        // Those that are no numbers are none of the largest.
         let among = if self == Self::MaskAmong { format!(" && among[{col}] != 0.0") } else { String::new() };
-        format!("select(0.0, 1.0, {largest}{among})")
+        let largest = format!("key(bits) >= state[0] && (bits & 0x7fffffffu) <= 0x7f800000u{among}");
+        format!("let bits = values[{at}];\n    y[{at}] = select(0.0, 1.0, {largest});")
     }
 }
 
@@ -199,10 +287,10 @@ var<workgroup> found: vec2<u32>;
 ";
 
 impl Kernel for Row {
-    fn buffers(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let mut all = self.wanted.inputs();
-        all.push(("y", "f32", true));
-        all
+    fn buffers(&self) -> Vec<Buffer> {
+        let wanted = self.wanted;
+        let read = if wanted == Wanted::Kth { wanted.counted() } else { wanted.answered() };
+        [read, wanted.written(), self.kth.slots.buffers()].concat()
     }
 
     fn threads(&self) -> u32 {
@@ -210,28 +298,27 @@ impl Kernel for Row {
     }
 
     fn sizes(&self) -> usize {
-        4
+        self.kth.slots.sizes(4)
     }
 
     fn body(&self) -> String {
-        let Self { wanted, threads } = *self;
+        let Self { wanted, threads, ref kth } = *self;
         let seek = seek(256 / SEEKERS, 8, "atomicLoad(&counts[AT])");
         let counts = wanted.counts("col");
-        let answer = if wanted == Wanted::Kth {
-            "  if (local == 0u && wanted < size[0].x) { y[wanted] = bitcast<f32>(state[0] + NOTHING); }".into()
-        } else {
-            format!(
-                "  let least = state[0];
-  if (wanted < size[0].x) {{
-    for (var col = local; col < n; col += {threads}u) {{
-      let bits = values[first + col];
-      let one = key(bits);
-      y[first + col] = {mask};
-    }}
+        let mut answer = String::new();
+        if wanted.is_positive() {
+            answer += &format!("  if (local == 0u && wanted < size[0].x) {{\n  let row = wanted;\n  {}  }}\n", kth.text());
+        }
+        if wanted != Wanted::Kth {
+            answer += &format!(
+                "  if (wanted < size[0].x) {{
+  for (var col = local; col < n; col += {threads}u) {{
+    {}
+  }}
   }}",
-                mask = wanted.mask("bits", "col")
-            )
-        };
+                wanted.answer("first + col", "col")
+            );
+        }
         format!(
             "{key}{STATE}var<workgroup> counts: array<atomic<u32>, 256>;
 @compute @workgroup_size({threads})
@@ -264,40 +351,40 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-impl Kernel for Clear {
-    fn buffers(&self) -> Vec<(&'static str, &'static str, bool)> {
-        vec![("counts", "u32", true)]
-    }
-
-    fn body(&self) -> String {
-        "@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) { counts[id.x] = 0u; }
-"
-        .into()
-    }
-}
-
-/// What the counts of the first so many levels tell, into `state`.
+/// What the counts of the first so many levels tell, into `state`. The first level's are read in the second one only.
 fn seek_levels(levels: usize) -> String {
-    let mut text = "  if (local == 0u) {
-    state[0] = 0u;
-    state[1] = size[0].z;
+    let (known, wanted) = match levels {
+        1 => ("0u".into(), "size[0].z".into()),
+        _ => (format!("atomicLoad(&counts[{TOLD}u])"), format!("atomicLoad(&counts[{}u])", TOLD + 1)),
+    };
+    let mut text = format!(
+        "  if (local == 0u) {{
+    state[0] = {known};
+    state[1] = {wanted};
     found = vec2<u32>();
-  }
+  }}
   workgroupBarrier();
 "
-    .to_string();
-    for (count, base, _) in &LEVELS[..levels] {
+    );
+    for (count, base, _) in &LEVELS[usize::from(levels > 1)..levels] {
         text += &seek(count / SEEKERS, count.ilog2(), &format!("atomicLoad(&counts[{base}u + AT])"));
+    }
+    if levels == 1 {
+        text += &format!(
+            "  if (group.x == 0u && local == 0u) {{
+    atomicStore(&counts[{TOLD}u], state[0]);
+    atomicStore(&counts[{}u], state[1]);
+  }}
+",
+            TOLD + 1
+        );
     }
     text
 }
 
 impl Kernel for Count {
-    fn buffers(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let mut all = self.wanted.inputs();
-        all.push(("counts", "atomic<u32>", true));
-        all
+    fn buffers(&self) -> Vec<Buffer> {
+        [self.wanted.counted(), vec![COUNTS_OF]].concat()
     }
 
     fn sizes(&self) -> usize {
@@ -307,6 +394,8 @@ impl Kernel for Count {
     fn body(&self) -> String {
         let Self { wanted, level } = *self;
         let (count, base, below) = LEVELS[level];
+        // Where the next one counts, or the first one when it counts again.
+        let (next_count, next, _) = LEVELS[(level + 1) % LEVELS.len()];
         let bits = count.ilog2();
         let (seek, known) = if level == 0 { (String::new(), "0u") } else { (seek_levels(level), "state[0]") };
         let state = if level == 0 { "" } else { STATE };
@@ -314,7 +403,8 @@ impl Kernel for Count {
             "{key}{state}var<workgroup> here: array<atomic<u32>, {count}>;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
-{seek}  for (var i = local; i < {count}u; i += 64u) {{ atomicStore(&here[i], 0u); }}
+{seek}  for (var i = group.x * 64u + local; i < {next_count}u; i += size[0].w * 64u) {{ atomicStore(&counts[{next}u + i], 0u); }}
+  for (var i = local; i < {count}u; i += 64u) {{ atomicStore(&here[i], 0u); }}
   workgroupBarrier();
   let known = {known};
   for (var at = group.x * 64u + local; at < size[0].x; at += size[0].w * 64u) {{
@@ -336,31 +426,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 impl Kernel for Answer {
-    fn buffers(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let mut all = if self.wanted == Wanted::Kth { Vec::new() } else { self.wanted.inputs() };
-        all.extend([("counts", "atomic<u32>", true), ("y", "f32", true)]);
-        all
+    fn buffers(&self) -> Vec<Buffer> {
+        [self.wanted.answered(), vec![COUNTS_OF], self.wanted.written(), self.kth.slots.buffers()].concat()
     }
 
     fn sizes(&self) -> usize {
-        4
+        self.kth.slots.sizes(if self.wanted.answered().is_empty() { 0 } else { 4 })
     }
 
     fn body(&self) -> String {
-        let wanted = self.wanted;
-        let answer = if wanted == Wanted::Kth {
-            "  if (local == 0u) { y[0] = bitcast<f32>(state[0] + NOTHING); }".into()
-        } else {
-            format!(
-                "  let least = state[0];
-  for (var at = group.x * 64u + local; at < size[0].x; at += size[0].w * 64u) {{
-    let bits = values[at];
-    let one = key(bits);
-    y[at] = {mask};
+        let Self { wanted, kth } = self;
+        let mut answer = String::new();
+        if wanted.is_positive() {
+            answer += &format!("  if (group.x == 0u && local == 0u) {{\n  let row = 0u;\n  {}  }}\n", kth.text());
+        }
+        if *wanted != Wanted::Kth {
+            answer += &format!(
+                "  for (var at = group.x * 64u + local; at < size[0].x; at += size[0].w * 64u) {{
+    {}
   }}",
-                mask = wanted.mask("bits", "at % size[0].y")
-            )
-        };
+                wanted.answer("at", "at % size[0].y")
+            );
+        }
         format!(
             "{key}{STATE}@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{

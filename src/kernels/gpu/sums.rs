@@ -46,7 +46,7 @@ impl Kernel for Each {
     }
 
     fn sizes(&self) -> usize {
-        4
+        self.slots.sizes(3)
     }
 
     fn body(&self) -> String {
@@ -94,7 +94,7 @@ impl Kernel for Columns {
     }
 
     fn sizes(&self) -> usize {
-        4
+        self.slots.sizes(3)
     }
 
     fn body(&self) -> String {
@@ -137,7 +137,7 @@ impl Kernel for Rows {
     }
 
     fn sizes(&self) -> usize {
-        4
+        self.slots.sizes(3)
     }
 
     fn body(&self) -> String {

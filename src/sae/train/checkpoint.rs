@@ -1,7 +1,7 @@
 //! A training on its way as one safetensors file, from which it goes on as if nothing had happened.
 //!
 //! Tensors: `parameter/NAME`, `buffer/NAME`, `adam/first/NAME`, `adam/second/NAME`, `firing/last`,
-//! `firing/counts`, `sums/TERM`, `fired/ROWS`, `stream/0` and `stream/1` (a stream's buffer), all f32; `history` and
+//! `firing/counts`, `sums/TERM`, `sums/extra/TERM`, `fired/ROWS`, `stream/0` and `stream/1` (a stream's buffer), all f32; `history` and
 //! `numbers`, f64, which JSON does not keep to the last bit. The rest stands as JSON in the header's
 //! metadata. The file is untrusted when it comes back: safetensors checks that header and length
 //! agree, every shape has to be the one that the config asks for, and every value a number.
@@ -28,8 +28,8 @@ use crate::tensors::{HostTensor, read, upload};
 /// The metadata's key.
 const KEY: &str = "sae-lab-training";
 
-/// Of the format. In the first, the sums of the loss's terms were single numbers.
-const VERSION: u32 = 2;
+/// Of the format. In the first, the sums of the loss's terms were single numbers, in the second some.
+const VERSION: u32 = 3;
 
 /// Counters of a file beyond this are not believed.
 const MOST: usize = 1 << 31;
@@ -103,9 +103,10 @@ fn tensors(sae: &Sae) -> (Vec<(String, Tensor<2>)>, [f64; 3]) {
     }
     tensors.push(("firing/last".into(), o.firing.last.clone()));
     tensors.push(("firing/counts".into(), o.firing.counts.clone()));
-    for (name, term) in TERMS.into_iter().zip(o.sums.terms()) {
+    for (name, term) in TERMS.into_iter().zip([&o.sums.recon, &o.sums.sparsity, &o.sums.excess]) {
         tensors.extend(term.iter().map(|t| (format!("sums/{name}"), t.clone())));
     }
+    tensors.extend(o.sums.extra.iter().map(|(name, term)| (format!("{EXTRA}{name}"), term.clone())));
     tensors.extend(o.sums.fired.iter().map(|(rows, fired)| (format!("fired/{rows}"), fired.clone())));
     if let Some(Position::Stream(p)) = &o.position {
         tensors.extend(p.mixed.iter().enumerate().map(|(k, m)| (format!("stream/{k}"), m.clone())));
@@ -166,8 +167,11 @@ pub fn restore(bytes: &[u8], device: &Device) -> Result<Sae> {
     Ok(sae)
 }
 
-/// In the order of [`Sums::terms`].
-const TERMS: [&str; 4] = ["recon", "sparsity", "extra", "excess"];
+/// Sums of the loss's terms that every architecture may have, and how the names of the others begin.
+const TERMS: [&str; 3] = ["recon", "sparsity", "excess"];
+const EXTRA: &str = "sums/extra/";
+/// Further terms of a loss, at most.
+const MOST_TERMS: usize = 8;
 
 struct File<'a, 'data> {
     file: &'a SafeTensors<'data>,
@@ -206,12 +210,22 @@ impl File<'_, '_> {
             return Err(bad(format!("The checkpoint speaks of batches of {} sizes.", s.fired.len())));
         }
         let mut terms = Vec::with_capacity(TERMS.len());
-        for (term, width) in TERMS.into_iter().zip([sae.config.d_out, d_sae, 1, d_sae]) {
+        for (term, width) in TERMS.into_iter().zip([sae.architecture.outputs(), d_sae, d_sae]) {
             let name = format!("sums/{term}");
             let there = self.file.tensor(&name).is_ok();
             terms.push(if there { Some(self.matrix(&name, [1, width])?) } else { None });
         }
-        let Ok([recon, sparsity, extra, excess]) = <[_; 4]>::try_from(terms) else { unreachable!("one for each term") };
+        let Ok([recon, sparsity, excess]) = <[_; 3]>::try_from(terms) else { unreachable!("one for each term") };
+        let names: Vec<&str> = self.file.names().into_iter().filter(|name| name.starts_with(EXTRA)).collect();
+        if names.len() > MOST_TERMS {
+            return Err(bad(format!("The checkpoint speaks of {} further terms of the loss.", names.len())));
+        }
+        let mut extra = Vec::with_capacity(names.len());
+        for name in names {
+            // Of a term that latents have, or outputs.
+            let width = self.view(name)?.shape().last().copied().filter(|width| *width == d_sae).unwrap_or(sae.config.d_out);
+            extra.push((name[EXTRA.len()..].to_string(), self.matrix(name, [1, width])?));
+        }
         let fired = s.fired.into_iter().filter(|&rows| rows > 0).map(|rows| Ok((rows, self.matrix(&format!("fired/{rows}"), [1, d_sae])?)));
         o.sums = Sums { steps: s.sums_steps, coefficient, lr, recon, sparsity, extra, excess, fired: fired.collect::<Result<_>>()? };
         o.position = match s.position {

@@ -18,6 +18,7 @@ use super::norm;
 use super::rows::{Rows, batch};
 use super::settings::{DecoderNorm, Recipe};
 use crate::error::Result;
+use crate::kernels::{Expr, Numbers, Source, compute_one};
 use crate::rng::Rng;
 use crate::tensors::{read, upload, upload_indices};
 
@@ -59,7 +60,8 @@ impl Firing {
     /// 1 for each latent that has not fired for more than `window` of the `steps` steps taken, else
     /// 0, `[1, d_sae]`; `None` while none can be.
     pub fn dead(&self, steps: usize, window: usize) -> Option<Tensor<2>> {
-        (steps > window).then(|| self.last.clone().lower_elem((steps - window) as f32).float())
+        let long_ago = |numbers| Expr::number(&Numbers::new(numbers), 0).greater(&self.last);
+        (steps > window).then(|| compute_one(Source::Each, self.last.dims(), long_ago(vec![(steps - window) as f64])))
     }
 
     /// `log10(frequency + 1e-10)`, what SAELens's `sparsity.safetensors` holds; `None` before the first entry.

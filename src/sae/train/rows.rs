@@ -8,6 +8,8 @@ use super::held_out;
 use super::settings::TrainSettings;
 use super::state::Position;
 use crate::error::{LabError, Result, check_setting};
+use crate::kernels::Source::Each;
+use crate::kernels::{Expr, Numbers, Out, compute, compute_one};
 use crate::progress::Checkpoint;
 use crate::rng::Rng;
 use crate::tensors::upload_indices;
@@ -38,9 +40,51 @@ impl Rows {
     }
 }
 
+/// A batch's rows: some of a longer matrix, in its order or in another.
+pub struct Picked {
+    pub of: Rows,
+    pub order: Option<Tensor<1, Int>>,
+    pub start: usize,
+    pub count: usize,
+}
+
+impl Picked {
+    fn rows(&self) -> Rows {
+        let Self { of, order, start, count } = self;
+        match order {
+            Some(order) => of.select(&order.clone().narrow(0, *start, *count)),
+            None => of.narrow(*start, *count),
+        }
+    }
+}
+
 /// The rows as `sae`'s architecture is trained on them: scaled, normalised, without a penalty.
 pub(super) fn batch(sae: &Sae, rows: &Rows) -> Batch {
     sae.batch(rows.x.clone(), rows.target.clone(), 0.0)
+}
+
+/// The same of rows that are to be picked: where nothing has to be known of a row first, in one go with what is multiplied by `W_enc`.
+pub(super) fn picked_batch(sae: &Sae, picked: &Picked) -> Batch {
+    if sae.config.normalize_activations.looks_at_rows() {
+        return batch(sae, &picked.rows());
+    }
+    let Picked { of, order, start, count } = picked;
+    let affine = sae.architecture.affine();
+    let scale = Numbers::new(vec![sae.input_scale]);
+    let scaled = |of: &Tensor<2>| {
+        let rows = Expr::rows(of, order.as_ref(), *start);
+        if sae.input_scale == 1.0 { rows } else { rows * Expr::number(&scale, 0) }
+    };
+    let x = scaled(&of.x);
+    let mut outs = vec![Out::New(x.clone())];
+    outs.extend(affine.subtract_b_dec.then(|| Out::New(x - &affine.b_dec)));
+    let mut made = compute(Each, [*count, sae.config.d_in], outs).into_iter();
+    let mut batch = Batch::new(made.next().expect("as many results as outputs"), 0.0);
+    batch.centred = made.next();
+    if let Some(target) = &of.target {
+        batch.target = compute_one(Each, [*count, sae.config.d_out], scaled(target));
+    }
+    batch
 }
 
 /// Where a run's batches come from.
@@ -53,7 +97,7 @@ pub(super) trait Source {
     fn steps_left(&self) -> usize;
 
     /// The next batch. `Err` leaves the source as it was.
-    async fn next(&mut self, pause: &impl Checkpoint) -> Result<Rows>;
+    async fn next(&mut self, pause: &impl Checkpoint) -> Result<Picked>;
 
     /// Whether an entry of the history ends with the batch just given, its `steps`-th.
     fn entry_ends(&self, steps: usize) -> bool;
@@ -156,7 +200,7 @@ impl Source for Epochs<'_> {
         (rows - taken).div_ceil(size) + (self.settings.epochs - begun).saturating_mul(rows.div_ceil(size))
     }
 
-    async fn next(&mut self, _: &impl Checkpoint) -> Result<Rows> {
+    async fn next(&mut self, _: &impl Checkpoint) -> Result<Picked> {
         if !self.resumes() || self.order.is_none() {
             let epoch = self.order.as_ref().map_or(0, |(epoch, _)| epoch + 1);
             let start = self.position.next.clone();
@@ -167,7 +211,7 @@ impl Source for Epochs<'_> {
         let Some((_, order)) = &self.order else { return Err(LabError::cancelled()) };
         let RowsPosition { rows, taken, .. } = self.position;
         let n = self.settings.batch_size.min(rows - taken);
-        let batch = self.data.select(&order.clone().narrow(0, taken, n));
+        let batch = Picked { of: self.data.clone(), order: Some(order.clone()), start: taken, count: n };
         self.position.taken += n;
         Ok(batch)
     }

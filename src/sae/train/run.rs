@@ -6,10 +6,10 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::super::adam::AdamSettings;
-use super::super::{Architecture, Gradient, Kind, Learnt, Sae};
+use super::super::{Architecture, Gradient, Kind, Learnt, Sae, learn};
 use super::clip::clip;
 use super::dead_latents::{RESAMPLING_ROWS, resample};
-use super::rows::{Rows, Source, batch};
+use super::rows::{Picked, Rows, Source, picked_batch};
 use super::schedule::Schedule;
 use super::settings::{DecoderNorm, Recipe, Remedy};
 use super::state::{Entry, Optimizer, Position, Sums};
@@ -188,13 +188,13 @@ impl Trainee<'_> {
     }
 
     /// One optimiser step, after which the SAE stands at `position`.
-    fn step(&self, rows: &Rows, schedule: &Schedule, position: Position) {
+    fn step(&self, rows: &Picked, schedule: &Schedule, position: Position) {
         let mut sae = self.sae.borrow_mut();
         let Some(mut optimizer) = sae.optimizer.take() else { return };
         let recipe = self.recipe;
         let n = optimizer.steps;
         let (lr, full) = (schedule.lr(n), sae.coefficient.get().unwrap_or(recipe.l1));
-        let mut batch = batch(&sae, rows);
+        let mut batch = picked_batch(&sae, rows);
         batch.coefficient = schedule.coefficient(full, n);
         let remedy = recipe.remedy(&sae.config);
         let pre_act = sae.config.architecture == Kind::JumpRelu && sae.config.extras.pre_act_loss_coefficient > 0.0;
@@ -207,21 +207,21 @@ impl Trainee<'_> {
         }
 
         batch.step = n + 1;
-        let widths = [sae.config.d_out, sae.config.d_sae];
+        let widths = [sae.architecture.outputs(), sae.config.d_sae];
         let last = &mut optimizer.firing.last;
-        let mut tally = optimizer.sums.take(rows.count(), batch.coefficient, widths, last);
+        let mut tally = optimizer.sums.take(rows.count, batch.coefficient, widths, last, &batch.x);
         let Learnt { gradients, buffers } = sae.architecture.learn(&batch, &mut tally);
-        optimizer.sums.put(tally, rows.count(), batch.coefficient, lr, last);
+        optimizer.sums.put(tally, rows.count, batch.coefficient, lr, last);
 
         let decoder = if recipe.decoder_norm == DecoderNorm::Unit { norm::decoder(&sae.architecture.parameters()) } else { None };
         let gradients = if recipe.gradient_clip.is_some() || decoder.is_some() {
-            let parameters = sae.architecture.parameters();
-            let mut gradients = parameters.iter().zip(gradients).map(|(p, g)| g.tensor(&p.value)).collect();
+            let parameters: Vec<_> = sae.architecture.parameters().into_iter().map(|p| p.value).collect();
+            let mut gradients = learn::tensors(gradients, &parameters);
             if let Some(most) = recipe.gradient_clip {
                 gradients = clip(gradients, most);
             }
             if let Some((at, dim)) = decoder {
-                gradients[at] = norm::without_parallel(gradients[at].clone(), &parameters[at].value, dim);
+                gradients[at] = norm::without_parallel(gradients[at].clone(), &parameters[at], dim);
             }
             gradients.into_iter().map(Gradient::from).collect()
         } else {
@@ -241,7 +241,7 @@ impl Trainee<'_> {
             sae.architecture = sae.architecture.with_buffers(buffers);
         }
         optimizer.steps += 1;
-        optimizer.rows += rows.count() as u64;
+        optimizer.rows += rows.count as u64;
         optimizer.position = Some(position);
         sae.optimizer = Some(optimizer);
     }
@@ -253,7 +253,7 @@ impl Trainee<'_> {
         let sae = self.sae.borrow();
         let Some(optimizer) = &sae.optimizer else { return Vec::new() };
         let mut numbers = held_out.map_or_else(Vec::new, |rows| held_out::measure(&sae, rows));
-        numbers.extend(optimizer.sums.terms().into_iter().flatten().map(|term| term.clone().sum()));
+        numbers.extend(optimizer.sums.terms(sae.config.d_out).into_iter().flatten());
         numbers.extend(optimizer.sums.fired.iter().map(|(_, fired)| fired.clone().sum()));
         numbers.extend(optimizer.firing.dead(optimizer.steps, self.recipe.dead_window).map(|dead| dead.sum()));
         numbers.extend(sae.architecture.parameters().into_iter().map(|p| p.value.sum()));
@@ -267,7 +267,7 @@ impl Trainee<'_> {
         let mut next = || numbers.next().unwrap_or(f64::NAN);
         let held_out = held_out.map(|rows| held_out::entry(&sae, rows.count(), [next(), next(), next()]));
         let batches = sums.steps.max(1) as f64;
-        let [recon, l1, aux, excess] = sums.terms().map(|term| if term.is_some() { next() / batches } else { 0.0 });
+        let [recon, l1, aux, excess] = sums.terms(sae.config.d_out).map(|term| if term.is_some() { next() / batches } else { 0.0 });
         let n_active = sums.fired.iter().map(|(rows, _)| next() / *rows as f64).sum::<f64>() / batches;
         let dead = if *steps > self.recipe.dead_window { next() as usize } else { 0 };
         Some(Entry {

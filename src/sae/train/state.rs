@@ -67,12 +67,12 @@ pub struct Sums {
     /// Of the last step.
     pub coefficient: f64,
     pub lr: f64,
-    /// `[1, d_out]`
+    /// As in [`Tally::recon`].
     pub recon: Option<Tensor<2>>,
     /// `[1, d_sae]`
     pub sparsity: Option<Tensor<2>>,
-    /// Further terms, `[1, 1]`.
-    pub extra: Option<Tensor<2>>,
+    /// Further terms, each a row.
+    pub extra: Vec<(String, Tensor<2>)>,
     /// What `coefficient · sparsity` is too large by, because the coefficient was another before:
     /// `Σ cᵢsᵢ = c_last · Σ sᵢ − Σ (cⱼ − cⱼ₋₁) · Σ_{i<j} sᵢ`, so that a constant one costs nothing. `[1, d_sae]`
     pub excess: Option<Tensor<2>>,
@@ -82,38 +82,39 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// What a step over so many rows adds to: these sums, and `last` of [`Firing`]. They come back with [`Sums::put`].
-    pub fn take(&mut self, rows: usize, coefficient: f64, widths: [usize; 2], last: &mut Tensor<2>) -> Tally {
+    /// What a step over so many rows adds to: these sums, and `last` of [`Firing`], in whose place `any` stands. They come back with [`Sums::put`].
+    pub fn take(&mut self, rows: usize, coefficient: f64, widths: [usize; 2], last: &mut Tensor<2>, any: &Tensor<2>) -> Tally {
         let device = last.device();
         if let Some(sparsity) = self.sparsity.as_ref().filter(|_| coefficient != self.coefficient && self.steps > 0) {
             let more = sparsity.clone() * (coefficient - self.coefficient);
             self.excess = Some(self.excess.take().map_or(more.clone(), |sum| sum + more));
         }
         let zeros = |n: usize| Tensor::zeros([1, n], &device);
-        let [d_out, d_sae] = widths;
+        let [outputs, d_sae] = widths;
         let fired = match self.fired.iter().position(|(of, _)| *of == rows) {
             Some(at) => self.fired.swap_remove(at).1,
             None => zeros(d_sae),
         };
-        let recon = self.recon.take().unwrap_or_else(|| zeros(d_out));
+        let recon = self.recon.take().unwrap_or_else(|| zeros(outputs));
         let sparsity = self.sparsity.take().unwrap_or_else(|| zeros(d_sae));
-        let last = std::mem::replace(last, recon.clone());
-        Tally { recon, sparsity, extra: Vec::new(), fired, last }
+        let last = std::mem::replace(last, any.clone());
+        Tally { recon, sparsity, extra: std::mem::take(&mut self.extra), fired, last }
     }
 
     pub fn put(&mut self, tally: Tally, rows: usize, coefficient: f64, lr: f64, last: &mut Tensor<2>) {
-        (self.recon, self.sparsity, *last) = (Some(tally.recon), Some(tally.sparsity), tally.last);
-        for (_, term) in tally.extra {
-            let term = term.sum_dim(1);
-            self.extra = Some(self.extra.take().map_or(term.clone(), |sum| sum + term));
-        }
+        (self.recon, self.sparsity, self.extra, *last) = (Some(tally.recon), Some(tally.sparsity), tally.extra, tally.last);
         self.fired.push((rows, tally.fired));
         (self.steps, self.coefficient, self.lr) = (self.steps + 1, coefficient, lr);
     }
 
-    /// The sums of the loss's terms.
-    pub fn terms(&self) -> [&Option<Tensor<2>>; 4] {
-        [&self.recon, &self.sparsity, &self.extra, &self.excess]
+    /// The sums of the loss's terms, of an SAE with so many outputs: the reconstruction's, the penalty's, those of all others, and the excess.
+    pub fn terms(&self, d_out: usize) -> [Option<Tensor<1>>; 4] {
+        let sum = |term: &Option<Tensor<2>>| term.clone().map(Tensor::sum);
+        let inner = self.recon.as_ref().map_or(0, |recon| recon.dims()[1] - d_out);
+        let part = |start: usize, n: usize| self.recon.clone().filter(|_| n > 0).map(|recon| recon.narrow(1, start, n).sum());
+        let extra = self.extra.iter().map(|(_, term)| term.clone().sum());
+        let others = part(0, inner).into_iter().chain(extra).reduce(|sum, more| sum + more);
+        [part(inner, d_out), sum(&self.sparsity), others, sum(&self.excess)]
     }
 }
 

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 
 use super::super::Metadata;
 use super::held_out;
-use super::rows::{Rows, Source};
+use super::rows::{Picked, Rows, Source};
 use super::settings::LARGEST_BATCH;
 use super::state::Position;
 use super::walk::{Pass, Walk, WalkPosition};
@@ -214,13 +214,13 @@ impl Source for Stream<'_> {
         self.steps - self.done
     }
 
-    async fn next(&mut self, pause: &impl Checkpoint) -> Result<Rows> {
+    async fn next(&mut self, pause: &impl Checkpoint) -> Result<Picked> {
         if self.position.given == self.position.serving {
             self.fill(pause).await?;
         }
         let n = self.settings.batch_size.min(self.position.serving - self.position.given);
         let at = self.position.given;
-        let batch = self.rows(self.position.mixed.iter().map(|m| m.clone().narrow(0, at, n)).collect());
+        let batch = Picked { of: self.rows(self.position.mixed.clone()), order: None, start: at, count: n };
         self.position.given += n;
         self.position.rows += n;
         self.done += 1;
