@@ -6,7 +6,7 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::super::adam::AdamSettings;
-use super::super::{Architecture, Gradient, Kind, Learnt, Sae, learn};
+use super::super::{Architecture, Kind, Learnt, Sae, learn};
 use super::clip::clip;
 use super::dead_latents::{RESAMPLING_ROWS, resample};
 use super::rows::{Picked, Rows, Source, picked_batch};
@@ -210,23 +210,19 @@ impl Trainee<'_> {
         let widths = [sae.architecture.outputs(), sae.config.d_sae];
         let last = &mut optimizer.firing.last;
         let mut tally = optimizer.sums.take(rows.count, batch.coefficient, widths, last, &batch.x);
-        let Learnt { gradients, buffers } = sae.architecture.learn(&batch, &mut tally);
+        let Learnt { mut gradients, buffers } = sae.architecture.learn(&batch, &mut tally);
         optimizer.sums.put(tally, rows.count, batch.coefficient, lr, last);
 
         let decoder = if recipe.decoder_norm == DecoderNorm::Unit { norm::decoder(&sae.architecture.parameters()) } else { None };
-        let gradients = if recipe.gradient_clip.is_some() || decoder.is_some() {
+        if let Some(most) = recipe.gradient_clip {
             let parameters: Vec<_> = sae.architecture.parameters().into_iter().map(|p| p.value).collect();
-            let mut gradients = learn::tensors(gradients, &parameters);
-            if let Some(most) = recipe.gradient_clip {
-                gradients = clip(gradients, most);
-            }
-            if let Some((at, dim)) = decoder {
-                gradients[at] = norm::without_parallel(gradients[at].clone(), &parameters[at], dim);
-            }
-            gradients.into_iter().map(Gradient::from).collect()
-        } else {
-            gradients
-        };
+            gradients = clip(learn::tensors(gradients, &parameters), most);
+        }
+        if let Some((at, dim)) = decoder {
+            // No gradient before the decoder's is of several parameters.
+            let gradient = gradients.remove(at);
+            gradients.insert(at, norm::without_parallel(gradient, &sae.architecture.parameters()[at].value, dim));
+        }
         // Weights that nobody else holds are written over.
         let values = match Rc::get_mut(&mut sae.architecture) {
             Some(architecture) => architecture.take(&batch.x),
@@ -234,7 +230,8 @@ impl Trainee<'_> {
         };
         let mut moved = optimizer.adam.step(values, gradients, &AdamSettings { lr, ..recipe.adam });
         if let Some((at, dim)) = decoder {
-            moved[at] = norm::unit(moved[at].clone(), dim);
+            let decoder = moved.remove(at);
+            moved.insert(at, norm::unit(decoder, dim));
         }
         sae.architecture = sae.architecture.with_parameters(moved);
         if !buffers.is_empty() {
