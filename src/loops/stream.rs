@@ -3,17 +3,19 @@
 use crate::Matrix;
 use crate::lanes::Lanes;
 
-/// Rows of the matrix that are read together.
-const ROWS: usize = 8;
+/// Places in the matrix that are read from at once, each on to where the next began: memory gives more to a few streams that are far apart
+/// (25 to 30 GB/s in Node, where rows next to each other get 14 to 20 and one stream 22).
+pub const STREAMS: usize = 4;
 
 /// `sums += a · b`; the rows of `b` are slices as long as `sums`.
 pub fn add_row(sums: &mut [f32], a: Matrix, b: Matrix) {
     assert!(a.rows == 1 && a.cols == b.rows && b.cols == sums.len() && b.has_rows());
-    let whole = b.rows / ROWS * ROWS;
-    for from in (0..whole).step_by(ROWS) {
-        add::<ROWS>(sums, std::array::from_fn(|i| a.at(0, from + i)), std::array::from_fn(|i| b.row(from + i)));
+    let apart = b.rows / STREAMS;
+    for row in 0..apart {
+        let rows = std::array::from_fn(|i| row + i * apart);
+        add::<STREAMS>(sums, rows.map(|row| a.at(0, row)), rows.map(|row| b.row(row)));
     }
-    for row in whole..b.rows {
+    for row in STREAMS * apart..b.rows {
         add(sums, [a.at(0, row)], [b.row(row)]);
     }
 }
