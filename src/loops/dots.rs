@@ -1,21 +1,16 @@
-//! Products one element at a time, for where few of them are wanted.
+//! Products one element at a time: of one row, or where few of them are wanted.
 
 use crate::Matrix;
 use crate::lanes::Lanes;
-use crate::stream::STREAMS;
+use crate::stream::together;
 
 /// `sums[j] += a · b[j]`, for every `j` or for those where `only` is not 0. The rows of `b` are slices as long as `a`.
 pub fn add_dots(sums: &mut [f32], a: &[f32], b: Matrix, only: Option<&[f32]>) {
     assert!(b.rows == sums.len() && b.cols == a.len() && b.has_rows());
     let Some(only) = only else {
-        let apart = sums.len() / STREAMS;
-        for row in 0..apart {
-            let rows: [usize; STREAMS] = std::array::from_fn(|i| row + i * apart);
-            rows.into_iter().zip(dots(a, rows.map(|row| b.row(row)))).for_each(|(row, dot)| sums[row] += dot);
-        }
-        for row in STREAMS * apart..sums.len() {
-            sums[row] += dots(a, [b.row(row)])[0];
-        }
+        let (streams, rest) = together(b.rows);
+        streams.for_each(|rows| rows.into_iter().zip(dots(a, rows.map(|row| b.row(row)))).for_each(|(row, dot)| sums[row] += dot));
+        rest.for_each(|row| sums[row] += dots(a, [b.row(row)])[0]);
         return;
     };
     let mut wanted = [0; 4];
@@ -38,8 +33,9 @@ pub fn add_dots(sums: &mut [f32], a: &[f32], b: Matrix, only: Option<&[f32]>) {
     }
 }
 
+/// `a · b[i]` for each `i`, all as long as `a`.
 #[inline(always)]
-fn dots<const N: usize>(a: &[f32], b: [&[f32]; N]) -> [f32; N] {
+pub fn dots<const N: usize>(a: &[f32], b: [&[f32]; N]) -> [f32; N] {
     let mut sums = [[Lanes::splat(0.0); 2]; N];
     let (whole, rest) = a.as_chunks::<8>();
     let b = b.map(|b| b[..a.len()].as_chunks::<8>());
