@@ -2,9 +2,9 @@
 
 use crate::Matrix;
 use crate::dense::{Panels, Sums, add_product};
-use crate::dots::add_dots;
+use crate::dots::dots;
 use crate::lanes::Lanes;
-use crate::sparse::add_rows;
+use crate::stream::{add, together};
 
 /// Queries whose scores are computed together.
 const QUERIES: usize = 64;
@@ -15,14 +15,7 @@ pub struct Room {
     scores: Sums,
     mixed: Sums,
     panels: Panels,
-    weights: Weights,
-}
-
-/// Of one query.
-#[derive(Default)]
-struct Weights {
-    scores: Vec<f32>,
-    entries: Vec<(u32, f32)>,
+    weights: Vec<f32>,
 }
 
 /// `z = softmax(q·kᵀ/√d_head) v` of one head, where query `i` sees the keys up to `offset + i`. Row `i` of `z` starts at `i · down`.
@@ -33,9 +26,6 @@ pub fn head(q: Matrix, k: Matrix, v: Matrix, offset: usize, z: &mut [f32], down:
     let (n, d_head) = (q.rows, q.cols);
     assert!(k.rows == offset + n && v.rows == offset + n && k.cols == d_head && v.cols == d_head);
     let scale = 1.0 / (d_head as f32).sqrt();
-    if n == 1 {
-        return one(q.row(0), k, v, scale, &mut z[..d_head], &mut room.weights);
-    }
     for top in (0..n).step_by(QUERIES) {
         let queries = top..(top + QUERIES).min(n);
         let keys = 0..offset + queries.end;
@@ -55,17 +45,42 @@ pub fn head(q: Matrix, k: Matrix, v: Matrix, offset: usize, z: &mut [f32], down:
     }
 }
 
-/// One query, which sees all keys.
-fn one(q: &[f32], k: Matrix, v: Matrix, scale: f32, z: &mut [f32], weights: &mut Weights) {
-    let Weights { scores, entries } = weights;
-    scores.clear();
-    scores.resize(k.rows, 0.0);
-    add_dots(scores, q, k, None);
-    softmax(scores, scale);
-    entries.clear();
-    entries.extend((0..).zip(scores.iter().copied()));
+/// The same of one query, which sees all keys, and of all heads, which lie side by side: keys and values are read from end to end, not head by head.
+///
+/// # Shapes
+/// q and z `[d]`, k and v `[keys, d]`; the rows of both are slices
+pub fn one(q: &[f32], k: Matrix, v: Matrix, d_head: usize, z: &mut [f32], room: &mut Room) {
+    let keys = k.rows;
+    assert!(v.rows == keys && k.cols == q.len() && v.cols == q.len() && z.len() == q.len());
+    let weights = &mut room.weights; // [head, keys]
+    weights.resize(q.len() / d_head * keys, 0.0);
+    let (streams, rest) = together(keys);
+    streams.for_each(|rows| scores(q, k, rows, d_head, weights));
+    rest.for_each(|row| scores(q, k, [row], d_head, weights));
+    weights.chunks_exact_mut(keys).for_each(|scores| softmax(scores, 1.0 / (d_head as f32).sqrt()));
     z.fill(0.0);
-    add_rows(z, entries, v, 0);
+    let (streams, rest) = together(keys);
+    streams.for_each(|rows| mix(weights, v, rows, d_head, z));
+    rest.for_each(|row| mix(weights, v, [row], d_head, z));
+}
+
+/// `scores[h, row] = q · k[row]` of each head and of some rows.
+#[inline(always)]
+fn scores<const N: usize>(q: &[f32], k: Matrix, rows: [usize; N], d_head: usize, scores: &mut [f32]) {
+    let keys = rows.map(|row| k.row(row));
+    for (h, (q, scores)) in q.chunks_exact(d_head).zip(scores.chunks_exact_mut(k.rows)).enumerate() {
+        let dots = dots(q, keys.map(|key| &key[h * d_head..][..d_head]));
+        rows.into_iter().zip(dots).for_each(|(row, dot)| scores[row] = dot);
+    }
+}
+
+/// `z[h] += Σ weights[h, row] · v[row]` over some rows, of each head.
+#[inline(always)]
+fn mix<const N: usize>(weights: &[f32], v: Matrix, rows: [usize; N], d_head: usize, z: &mut [f32]) {
+    let values = rows.map(|row| v.row(row));
+    for (h, (weights, z)) in weights.chunks_exact(v.rows).zip(z.chunks_exact_mut(d_head)).enumerate() {
+        add(z, rows.map(|row| weights[row]), values.map(|value| &value[h * d_head..][..d_head]));
+    }
 }
 
 /// `x = softmax(scale · x)`

@@ -1,5 +1,7 @@
 //! Sums of many numbers, in f32 over some hundreds and in f64 over those.
 
+use crate::lanes::Lanes;
+
 /// Rows that are added in f32 before they go into the f64 sums.
 pub const ROWS: usize = 32;
 
@@ -12,6 +14,14 @@ pub fn total(x: &[f32]) -> f64 {
         }
     }
     sums.iter().chain(rest).map(|x| f64::from(*x)).sum()
+}
+
+/// `Σ e^(x − shift)`
+pub fn exponentials(x: &[f32], shift: f32) -> f64 {
+    let (fours, rest) = x.as_chunks::<4>();
+    let of = |x: &[f32; 4]| Lanes::load(x).add(Lanes::splat(-shift)).exp();
+    let sums = fours.chunks(16).map(|some| f64::from(some.iter().fold(Lanes::splat(0.0), |sum, x| sum.add(of(x))).total()));
+    sums.sum::<f64>() + rest.iter().map(|x| f64::from((x - shift).exp())).sum::<f64>()
 }
 
 /// `sums[i] += x[i]`

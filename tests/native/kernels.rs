@@ -186,7 +186,9 @@ fn check_product(form: Form, shape: [usize; 2], k: usize, shares: [f64; 3], pair
     let masked = |only: &Tensor<2>| vec![Out::New(Expr::sum(0) * Expr::from(only).greater(0.0))];
     let source = |only: Option<&Tensor<2>>| Source::Product { form, pairs: pairs.clone(), only: only.cloned() };
     let ours = compute(source(Some(&only)), shape, masked(&only));
-    assert_near(&format!("{name}, where wanted"), &ours[0], &plain::compute(source(None), shape, masked(&only))[0], 2e-5);
+    // Where one is wanted, the largest may be a small one: what it is rounded by goes with its k terms.
+    let tolerance = 2e-5f32.max(2e-6 * (k as f32).sqrt());
+    assert_near(&format!("{name}, where wanted"), &ours[0], &plain::compute(source(None), shape, masked(&only))[0], tolerance);
 }
 
 #[test]

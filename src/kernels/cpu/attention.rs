@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use sae_lab_loops::Matrix;
-use sae_lab_loops::attention::{Room, head};
+use sae_lab_loops::attention::{Room, head, one};
 
 /// The positions of a pass.
 #[derive(Clone, Copy)]
@@ -51,14 +51,19 @@ pub fn attention(qkv: &Tensor<2>, new: New, cache: Option<(Tensor<3>, usize)>) -
         }
         None => Held { data: qkv, sequence: pos * 3 * d, down: 3 * d, keys: d, offset: 0 },
     };
+    let seen = held.offset + pos;
+    let part = |from: usize, rows: usize, cols: usize| Matrix::strided(&held.data[from..], [rows, cols], [held.down, 1]);
     for sequence in 0..batch {
-        for h in 0..d / d_head {
-            let from = sequence * held.sequence + held.keys + h * d_head;
-            let seen = [held.offset + pos, d_head];
-            let k = Matrix::strided(&held.data[from..], seen, [held.down, 1]);
-            let v = Matrix::strided(&held.data[from + d..], seen, [held.down, 1]);
-            let q = Matrix::strided(&qkv[sequence * pos * 3 * d + h * d_head..], [pos, d_head], [3 * d, 1]);
-            head(q, k, v, held.offset, &mut z[sequence * pos * d + h * d_head..], d, &mut room);
+        let from = sequence * held.sequence + held.keys;
+        let q = &qkv[sequence * pos * 3 * d..];
+        let z = &mut z[sequence * pos * d..][..pos * d];
+        if pos == 1 {
+            one(&q[..d], part(from, seen, d), part(from + d, seen, d), d_head, z, &mut room);
+            continue;
+        }
+        for at in (0..d).step_by(d_head) {
+            let q = Matrix::strided(&q[at..], [pos, d_head], [3 * d, 1]);
+            head(q, part(from + at, seen, d_head), part(from + at + d, seen, d_head), held.offset, &mut z[at..], d, &mut room);
         }
     }
     let z = FlexTensor::from_data(TensorData::new(z, [batch * pos, d]));
