@@ -71,6 +71,10 @@ impl Loader {
         &self.config
     }
 
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The next file begins; `length` where it is known.
     pub fn begin_file(&mut self, name: &str, length: Option<u64>) -> Result<()> {
         if let Some(file) = &self.file {
@@ -282,6 +286,22 @@ fn wanted(config: &Config) -> BTreeMap<String, Vec<usize>> {
         }
     }
     all
+}
+
+impl Gpt2 {
+    /// A model without weights, and on a GPU without the memory for them: for rehearsals ([`crate::kernels::rehearse`]).
+    pub fn hollow(config: Config, precision: Precision, device: &Device) -> Result<Self> {
+        let tensor = |(name, shape): (String, Vec<usize>)| {
+            let loaded = match shape[..] {
+                [rows, cols] if name == "wpe.weight" => Loaded::Rows(DeviceTensor::empty([rows, cols], device)),
+                [rows, cols] => Loaded::Matrix(Matrix::hollow(Layout::new(rows, cols, precision), device)),
+                _ => Loaded::Vector(DeviceTensor::empty([shape[0]], device)),
+            };
+            (name, loaded)
+        };
+        let tensors = wanted(&config).into_iter().map(tensor).collect();
+        Self::new(config, precision, tensors, device)
+    }
 }
 
 /// A model from a whole safetensors file.

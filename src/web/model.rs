@@ -11,6 +11,7 @@ use super::objects::{Model, Stored};
 use super::{JsResult, Lab, opt};
 use crate::error::{LabError, Result, code};
 use crate::gpt2::{self, Config, Estimate, Gpt2, HookPoint, Loader, Precision};
+use crate::rehearsal::{rehearse_loading, rehearse_use};
 use crate::tokenizer::Tokenizer;
 
 /// What the self-check runs, after BOS.
@@ -63,6 +64,14 @@ impl Lab {
         let id = all.last;
         all.loading.insert(id, Loading { name: files.name, tokenizer, loader });
         Ok(id.into())
+    }
+
+    /// Asks for the shaders that the model needs until its first token, or (`loaded`) when that is over; whether there are any.
+    #[wasm_bindgen(js_name = modelRehearse)]
+    pub async fn model_rehearse(&self, id: u32, loaded: bool) -> JsResult {
+        let (config, precision) = self.with(id, |loading| Ok((loading.loader.config().clone(), loading.loader.precision())))?;
+        let rehearse = if loaded { rehearse_use } else { rehearse_loading };
+        Ok(rehearse(&config, precision, &self.device)?.into())
     }
 
     /// The next safetensors file begins; `bytes` is its length, or null where that is not known.
