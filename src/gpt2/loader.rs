@@ -13,8 +13,8 @@ use crate::error::{LabError, Result, code};
 use crate::files::{Header, Tensor, check_readable, head_length, sniff};
 use crate::tensors::{read, upload};
 
-/// Bytes turned into numbers at once.
-const STEP: usize = 1 << 20;
+/// Bytes turned into numbers at once: few, so that what comes and goes during a load fits between what stays.
+pub const STEP: usize = 256 << 10;
 /// Bytes given to the device before the loader waits for it.
 const AHEAD: usize = 32 << 20;
 

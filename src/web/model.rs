@@ -28,6 +28,8 @@ struct Loading {
     name: String,
     tokenizer: Tokenizer,
     loader: Loader,
+    /// The bytes under way.
+    piece: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -62,7 +64,7 @@ impl Lab {
         let mut all = self.loading.borrow_mut();
         all.last += 1;
         let id = all.last;
-        all.loading.insert(id, Loading { name: files.name, tokenizer, loader });
+        all.loading.insert(id, Loading { name: files.name, tokenizer, loader, piece: Vec::with_capacity(gpt2::STEP) });
         Ok(id.into())
     }
 
@@ -87,7 +89,13 @@ impl Lab {
     pub async fn model_feed(&self, id: u32, bytes: Uint8Array) -> JsResult {
         // Taken out meanwhile, so that nothing is borrowed while the device is waited for.
         let mut loading = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
-        let length = loading.loader.feed(&bytes.to_vec()).await?;
+        let mut length = None;
+        for at in (0..bytes.length()).step_by(gpt2::STEP) {
+            let piece = bytes.subarray(at, bytes.length().min(at + gpt2::STEP as u32));
+            loading.piece.resize(piece.length() as usize, 0);
+            piece.copy_to(&mut loading.piece);
+            length = loading.loader.feed(&loading.piece).await?;
+        }
         self.loading.borrow_mut().loading.insert(id, loading);
         Ok(length.map_or(JsValue::NULL, |n| (n as f64).into()))
     }
@@ -102,7 +110,7 @@ impl Lab {
     /// this device before, `check` is null, and shaders are compiled when they are first used.
     #[wasm_bindgen(js_name = modelFinish)]
     pub async fn model_finish(&self, id: u32, checked: bool, checkpoint: Function) -> JsResult {
-        let Loading { name, tokenizer, loader } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
+        let Loading { name, tokenizer, loader, .. } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
         let gpt2 = loader.finish()?;
         // A vocabulary of a visitor's own may lack a letter of it.
         let check = if checked { JsValue::NULL } else { self.check(&gpt2, &tokenizer, checkpoint).await? };
