@@ -207,8 +207,8 @@ export class Lab {
    * held than `bufferRows` rows. All SAEs see the same batches, each with settings of its own (`perSae`).
    *
    * `onProgress` is given each entry of a history, every `entryEvery` steps, as {sae, epoch, total, …} with the number
-   * of the SAE in the list, and {phase: "fill", done, total} in rows of the buffer or {phase: "train", done, total, epoch} in
-   * steps. Abort, pause and continue as with `sae.train`; SAEs that began together go on together.
+   * of the SAE in the list, and {phase: "fill", done, total} in rows of the buffer, {phase: "shaders", done, total} while a GPU is prepared, or
+   * {phase: "train", done, total, epoch} in steps. Abort, pause and continue as with `sae.train`; SAEs that began together go on together.
    *
    * @param {Model} model
    * @param {readonly import("./engine/sae.js").Sae[]} saes

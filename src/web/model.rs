@@ -107,7 +107,7 @@ impl Lab {
     }
 
     /// The model, warmed up and checked: `{id, name, config, hooks, parameters, weights, deviceBytes, check}`. `checked`: it was checked on
-    /// this device before, `check` is null, and shaders are compiled when they are first used.
+    /// this device before, and `check` is null.
     #[wasm_bindgen(js_name = modelFinish)]
     pub async fn model_finish(&self, id: u32, checked: bool, checkpoint: Function) -> JsResult {
         let Loading { name, tokenizer, loader, .. } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
