@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::error::{LabError, Result, check_setting, code};
 use crate::gpt2::{Gpt2, HookPoint, Hooks, LogitsWanted, Reading, View};
+use crate::kernels::{Expr, Out, Source as Summed, compute};
 use crate::progress::{Checkpoint, Progress};
 use crate::rng::Rng;
 use crate::tensors::{check_rows, read, upload_indices};
@@ -278,9 +279,8 @@ impl Activations {
 
     /// Mean, standard deviation and norms. Reads two numbers a row from the device.
     pub async fn stats(&self) -> Result<Stats> {
-        let sums = self.data.clone().sum_dim(1);
-        let squares = self.data.clone().square().sum_dim(1);
-        let moments = read(Tensor::cat(vec![sums, squares], 1)).await?.data; // [rows, 2]
+        let [sums, squares] = moments(&self.data);
+        let moments = [read(sums).await?.data, read(squares).await?.data];
         let width = self.width();
         let norms = |rows: Vec<u32>| norms(&moments, &rows, width);
         let all = norms(self.row_indices(false));
@@ -298,11 +298,20 @@ impl Activations {
     }
 }
 
-fn norms(moments: &[f32], rows: &[u32], width: usize) -> Norms {
+/// The sum and the sum of squares of each row, `[rows, 1]` each.
+pub(crate) fn moments(rows: &Tensor<2>) -> [Tensor<2>; 2] {
+    let [n, cols] = rows.dims();
+    let x = Expr::from(rows);
+    let source = Summed::Rows { cols, of: vec![x.clone(), x.square()] };
+    let mut both = compute(source, [n, 1], vec![Out::New(Expr::sum(0)), Out::New(Expr::sum(1))]).into_iter();
+    std::array::from_fn(|_| both.next().unwrap_or_else(|| rows.zeros_like()))
+}
+
+fn norms(moments: &[Vec<f32>; 2], rows: &[u32], width: usize) -> Norms {
     if rows.is_empty() {
         return Norms::default();
     }
-    let of = |row: u32, k: usize| f64::from(moments[2 * row as usize + k]);
+    let of = |row: u32, k: usize| f64::from(moments[k][row as usize]);
     let values = (rows.len() * width) as f64;
     let sum: f64 = rows.iter().map(|&r| of(r, 0)).sum();
     let squares: f64 = rows.iter().map(|&r| of(r, 1)).sum();

@@ -22,6 +22,7 @@ pub mod gpt2;
 pub mod kernels;
 pub mod plot;
 pub mod progress;
+pub mod rehearsal;
 pub mod rng;
 pub mod sae;
 pub mod tensors;

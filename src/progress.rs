@@ -15,7 +15,9 @@ use crate::sae::train::Entry;
 pub enum Progress {
     /// Parts of a checkpoint read: its blocks and the rest.
     Load { done: usize, total: usize },
-    /// The model's first pass, in which the browser compiles the GPU's shaders.
+    /// What comes next was rehearsed ([`crate::kernels::rehearse`]): the GPU's shaders are compiled now. The worker counts them.
+    Shaders,
+    /// The model's first pass.
     WarmUp,
     /// Layers, and the head, computed a second time to compare (`gpt2::check`).
     Check { done: usize, total: usize },

@@ -90,13 +90,25 @@ export class Lab {
   }
 
   /**
+   * Tells how many shaders are compiled of those that may be needed next, while the lab is idle: {phase: "shaders", done, total}, at most four
+   * times a second and at the end (`done` is `total`). Nothing waits for them.
+   *
+   * @param {(progress: {phase: "shaders", done: number, total: number}) => void} watcher
+   * @returns {() => void} ends the watching
+   */
+  watchShaders(watcher) {
+    return this.#client.watchShaders(watcher);
+  }
+
+  /**
    * Loads a model: by the id it has in models.json, from an address below which its files lie under GPT-2's
    * own names, or from files of this computer. What is downloaded is kept (`keep`) and not fetched twice; a download that was stopped or
    * broke off goes on where it was.
    *
    * `onProgress`: {phase: "download", done, total} in bytes over all files (`total` null until it is known) while they are fetched, checked and
    * brought to the device; {phase: "read", …} the same for kept copies and files of this computer; {phase: "wait", …} while another tab
-   * downloads the same file; {phase: "warm-up"}; {phase: "check"}.
+   * downloads the same file; {phase: "shaders", done, total} on a GPU, while those that are needed first are compiled; {phase: "warm-up"}; {phase: "check"}.
+   * Those of what may be done next are compiled afterwards, while nothing else is asked for (`watchShaders`).
    *
    * @param {string | {baseUrl: string | URL, name?: string} | {files: Iterable<File> | FileList, name?: string}} source
    * @param {Partial<import("./engine/types.js").LoadModelSettings> & import("./engine/types.js").Control} [options]
@@ -195,8 +207,8 @@ export class Lab {
    * held than `bufferRows` rows. All SAEs see the same batches, each with settings of its own (`perSae`).
    *
    * `onProgress` is given each entry of a history, every `entryEvery` steps, as {sae, epoch, total, …} with the number
-   * of the SAE in the list, and {phase: "fill", done, total} in rows of the buffer or {phase: "train", done, total, epoch} in
-   * steps. Abort, pause and continue as with `sae.train`; SAEs that began together go on together.
+   * of the SAE in the list, and {phase: "fill", done, total} in rows of the buffer, {phase: "shaders", done, total} while a GPU is prepared, or
+   * {phase: "train", done, total, epoch} in steps. Abort, pause and continue as with `sae.train`; SAEs that began together go on together.
    *
    * @param {Model} model
    * @param {readonly import("./engine/sae.js").Sae[]} saes

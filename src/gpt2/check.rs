@@ -14,8 +14,9 @@ use crate::tensors::read;
 
 /// How far a logit may be off. In f32, GPT-2 small's logits (about 100) are off by some 1e-4; a kernel that is wrong is off by whole numbers.
 const ALLOWED: f64 = 5e-3;
-/// Bytes of weights read back at once, as f32.
+/// Bytes of weights read back at once, as f32: of a GPU, which answers after milliseconds, and of memory, where they are copied.
 const AT_ONCE: usize = 8 << 20;
+const AT_ONCE_IN_MEMORY: usize = 256 << 10;
 
 /// The largest difference of a logit at any position, without the head's centring.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,7 +87,8 @@ async fn plain(model: &Gpt2, ids: &[u32], pause: &impl Checkpoint) -> Result<Vec
 
 /// Reads a matrix back, a few rows at a time, and shows each of them once.
 async fn each_row(matrix: &Matrix, cols: usize, mut show: impl FnMut(usize, &[f32])) -> Result<()> {
-    let at_once = (AT_ONCE / (4 * cols)).max(1);
+    let bytes = if matrix.floats().is_some() { AT_ONCE_IN_MEMORY } else { AT_ONCE };
+    let at_once = (bytes / (4 * cols)).max(1);
     for start in (0..matrix.rows()).step_by(at_once) {
         let values = matrix.read_rows(start, at_once.min(matrix.rows() - start)).await?;
         for (i, row) in values.chunks_exact(cols).enumerate() {

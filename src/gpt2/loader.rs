@@ -13,8 +13,8 @@ use crate::error::{LabError, Result, code};
 use crate::files::{Header, Tensor, check_readable, head_length, sniff};
 use crate::tensors::{read, upload};
 
-/// Bytes turned into numbers at once.
-const STEP: usize = 1 << 20;
+/// Bytes turned into numbers at once: few, so that what comes and goes during a load fits between what stays.
+pub const STEP: usize = 256 << 10;
 /// Bytes given to the device before the loader waits for it.
 const AHEAD: usize = 32 << 20;
 
@@ -69,6 +69,10 @@ impl Loader {
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The next file begins; `length` where it is known.
@@ -282,6 +286,22 @@ fn wanted(config: &Config) -> BTreeMap<String, Vec<usize>> {
         }
     }
     all
+}
+
+impl Gpt2 {
+    /// A model without weights, and on a GPU without the memory for them: for rehearsals ([`crate::kernels::rehearse`]).
+    pub fn hollow(config: Config, precision: Precision, device: &Device) -> Result<Self> {
+        let tensor = |(name, shape): (String, Vec<usize>)| {
+            let loaded = match shape[..] {
+                [rows, cols] if name == "wpe.weight" => Loaded::Rows(DeviceTensor::empty([rows, cols], device)),
+                [rows, cols] => Loaded::Matrix(Matrix::hollow(Layout::new(rows, cols, precision), device)),
+                _ => Loaded::Vector(DeviceTensor::empty([shape[0]], device)),
+            };
+            (name, loaded)
+        };
+        let tensors = wanted(&config).into_iter().map(tensor).collect();
+        Self::new(config, precision, tensors, device)
+    }
 }
 
 /// A model from a whole safetensors file.

@@ -72,6 +72,14 @@ impl Matrix {
         self.device.clone()
     }
 
+    /// A matrix that takes no memory on a GPU, for rehearsals.
+    pub(super) fn hollow(layout: Layout, device: &Device) -> Self {
+        let Layout { rows, cols, half } = layout;
+        let step = layout.block_rows();
+        let blocks = (0..rows).step_by(step).map(|at| block::hollow([step.min(rows - at), cols], half, device)).collect();
+        Self { rows, cols, blocks, device: device.clone() }
+    }
+
     /// The whole matrix, where kernels of our own can read it.
     #[cfg(target_arch = "wasm32")]
     pub fn weight(&self) -> Option<Weight> {
@@ -311,6 +319,27 @@ mod block {
         },
     }
 
+    /// See [`Matrix::hollow`].
+    pub fn hollow(shape: [usize; 2], half: bool, device: &Device) -> Block {
+        #[cfg(target_arch = "wasm32")]
+        if let Some(buffer) = DeviceBuffer::hollow(device) {
+            return on_gpu(buffer, shape, half);
+        }
+        let _ = half;
+        Block::F32(Tensor::empty(shape, device))
+    }
+
+    /// Rows with an odd number of columns are not for kernels of our own.
+    #[cfg(target_arch = "wasm32")]
+    fn on_gpu(buffer: DeviceBuffer, shape: [usize; 2], half: bool) -> Block {
+        let [rows, cols] = shape;
+        match half {
+            true => Block::Gpu(Weight::Half(buffer.into_ints([rows, cols / 2]))),
+            false if cols % 2 == 1 => Block::F32(buffer.into_floats(shape)),
+            false => Block::Gpu(Weight::Full(buffer.into_floats(shape))),
+        }
+    }
+
     impl Builder {
         pub fn new(name: &str, rows: usize, cols: usize, half: bool, device: &Device) -> Result<Self> {
             let room = rows * cols;
@@ -368,11 +397,7 @@ mod block {
                 Store::F32(values) => Block::F32(upload(values, shape, device)),
                 Store::Half(values) => Block::Half(Tensor::from_data(TensorData::new(values, shape), (device, DType::F16))),
                 #[cfg(target_arch = "wasm32")]
-                Store::Gpu { buffer, half: false, .. } if self.cols % 2 == 1 => Block::F32(buffer.into_floats(shape)),
-                #[cfg(target_arch = "wasm32")]
-                Store::Gpu { buffer, half: false, .. } => Block::Gpu(Weight::Full(buffer.into_floats(shape))),
-                #[cfg(target_arch = "wasm32")]
-                Store::Gpu { buffer, .. } => Block::Gpu(Weight::Half(buffer.into_ints([self.rows, self.cols / 2]))),
+                Store::Gpu { buffer, half, .. } => on_gpu(buffer, shape, half),
             }
         }
     }

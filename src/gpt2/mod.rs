@@ -20,7 +20,7 @@ pub use config::Config;
 pub use generate::{GenerateSettings, Generated, generate};
 pub use hook_point::{HookPoint, Site};
 pub use hooks::{Edit, EditKind, Hooks, Positions, Reading, View};
-pub use loader::{Loader, load};
+pub use loader::{Loader, STEP, load};
 pub use matrix::Matrix;
 #[doc(hidden)] // public for tests/kernels
 pub use matrix::{Builder as MatrixBuilder, Layout};

@@ -14,6 +14,7 @@ use super::loader::Loaded;
 use super::matrix::Matrix;
 use super::memory::Precision;
 use crate::error::{LabError, Result, code};
+use crate::kernels::{Expr, Source, compute_one};
 use crate::tensors::{HostTensor, read, upload};
 
 /// Bytes of logits on the device at once where all are wanted.
@@ -105,7 +106,13 @@ impl LayerNorm {
 /// `x` minus its mean over the last dimension: what TransformerLens's centred writing weights do
 /// to everything written into the residual stream.
 fn center<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    x.clone() - x.mean_dim(D - 1)
+    let shape = x.dims();
+    let cols = shape[D - 1];
+    let rows = shape.iter().product::<usize>() / cols.max(1);
+    let x = x.reshape([rows, cols]);
+    let source = Source::Rows { cols, of: vec![Expr::from(&x)] };
+    let mean = compute_one(source, [rows, 1], Expr::sum(0) / cols as f64);
+    compute_one(Source::Each, [rows, cols], Expr::from(x) - mean).reshape(shape)
 }
 
 /// The tensors of a checkpoint, taken out one by one.

@@ -22,6 +22,11 @@ impl DeviceBuffer {
         Some(Self { handle, like, size: size.max(4) as u64, written: 0 })
     }
 
+    /// One with room for nothing, to be taken for tensors of any size in a rehearsal ([`super::rehearse`]), where nobody reads them.
+    pub fn hollow(device: &Device) -> Option<Self> {
+        Self::new(device, 4)
+    }
+
     /// The next bytes: a multiple of 4, and no more than there is room for.
     pub fn append(&mut self, bytes: Vec<u8>) {
         let n = bytes.len() as u64;

@@ -16,9 +16,11 @@ pub mod levels;
 pub mod plain;
 #[cfg(target_arch = "wasm32")]
 pub mod products;
+mod rehearsal;
 pub mod select;
 
 #[cfg(target_arch = "wasm32")]
 pub use buffer::DeviceBuffer;
 pub use compute::{Form, Out, Source, compute, compute_one};
 pub use expr::{Expr, Numbers};
+pub use rehearsal::rehearse;

@@ -95,6 +95,20 @@ impl Sae {
         })
     }
 
+    /// Another that holds the same, whose training leaves this one alone.
+    fn to_rehearse(&self) -> Self {
+        Self {
+            architecture: self.architecture.clone(),
+            config: self.config.clone(),
+            input_scale: self.input_scale,
+            history: Vec::new(),
+            optimizer: self.optimizer.clone(),
+            training: true,
+            coefficient: Cell::new(None),
+            log_sparsity: None,
+        }
+    }
+
     /// The SAE as it is used on activations.
     pub fn inference(&self) -> Inference {
         let architecture = match self.input_scale {

@@ -53,7 +53,10 @@ impl Tokenizer {
             added.push(AddedToken::from(END_OF_TEXT, true));
         }
         let literal = added.iter().filter_map(|token| vocab.get(&token.content).copied()).collect();
+        // The crate's cache of words (0.23.2) is the thread's, and keeps those of a tokenizer that is gone: some kB, up to
+        // 10,000 words, for each model ever loaded. A text takes 1.25 times as long without it, 1.4 µs a token.
         let bpe = BPE::builder()
+            .cache_capacity(0)
             .vocab_and_merges(vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
             .build()
             .map_err(|e| LabError::file(format!("The tokenizer's vocabulary and merges disagree: {e}")))?;

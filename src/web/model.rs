@@ -11,6 +11,7 @@ use super::objects::{Model, Stored};
 use super::{JsResult, Lab, opt};
 use crate::error::{LabError, Result, code};
 use crate::gpt2::{self, Config, Estimate, Gpt2, HookPoint, Loader, Precision};
+use crate::rehearsal::{rehearse_loading, rehearse_use};
 use crate::tokenizer::Tokenizer;
 
 /// What the self-check runs, after BOS.
@@ -27,6 +28,8 @@ struct Loading {
     name: String,
     tokenizer: Tokenizer,
     loader: Loader,
+    /// The bytes under way.
+    piece: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -61,8 +64,16 @@ impl Lab {
         let mut all = self.loading.borrow_mut();
         all.last += 1;
         let id = all.last;
-        all.loading.insert(id, Loading { name: files.name, tokenizer, loader });
+        all.loading.insert(id, Loading { name: files.name, tokenizer, loader, piece: Vec::with_capacity(gpt2::STEP) });
         Ok(id.into())
+    }
+
+    /// Asks for the shaders that the model needs until its first token, or (`loaded`) when that is over; whether there are any.
+    #[wasm_bindgen(js_name = modelRehearse)]
+    pub async fn model_rehearse(&self, id: u32, loaded: bool) -> JsResult {
+        let (config, precision) = self.with(id, |loading| Ok((loading.loader.config().clone(), loading.loader.precision())))?;
+        let rehearse = if loaded { rehearse_use } else { rehearse_loading };
+        Ok(rehearse(&config, precision, &self.device)?.into())
     }
 
     /// The next safetensors file begins; `bytes` is its length, or null where that is not known.
@@ -78,7 +89,13 @@ impl Lab {
     pub async fn model_feed(&self, id: u32, bytes: Uint8Array) -> JsResult {
         // Taken out meanwhile, so that nothing is borrowed while the device is waited for.
         let mut loading = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
-        let length = loading.loader.feed(&bytes.to_vec()).await?;
+        let mut length = None;
+        for at in (0..bytes.length()).step_by(gpt2::STEP) {
+            let piece = bytes.subarray(at, bytes.length().min(at + gpt2::STEP as u32));
+            loading.piece.resize(piece.length() as usize, 0);
+            piece.copy_to(&mut loading.piece);
+            length = loading.loader.feed(&loading.piece).await?;
+        }
         self.loading.borrow_mut().loading.insert(id, loading);
         Ok(length.map_or(JsValue::NULL, |n| (n as f64).into()))
     }
@@ -90,10 +107,10 @@ impl Lab {
     }
 
     /// The model, warmed up and checked: `{id, name, config, hooks, parameters, weights, deviceBytes, check}`. `checked`: it was checked on
-    /// this device before, `check` is null, and shaders are compiled when they are first used.
+    /// this device before, and `check` is null.
     #[wasm_bindgen(js_name = modelFinish)]
     pub async fn model_finish(&self, id: u32, checked: bool, checkpoint: Function) -> JsResult {
-        let Loading { name, tokenizer, loader } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
+        let Loading { name, tokenizer, loader, .. } = self.loading.borrow_mut().loading.remove(&id).ok_or_else(|| gone(id))?;
         let gpt2 = loader.finish()?;
         // A vocabulary of a visitor's own may lack a letter of it.
         let check = if checked { JsValue::NULL } else { self.check(&gpt2, &tokenizer, checkpoint).await? };

@@ -139,9 +139,12 @@ test("a training goes on after the GPU was lost, and ends where it ends undistur
     const { epochs } = await whole.train(acts, settings);
     const sae = await make();
     const [reported, steps] = [[], []];
-    const onProgress = (p) => void ("phase" in p ? steps.push([p.done, p.total]) : reported.push(p.epoch));
+    let begin;
+    const begun = new Promise((done) => (begin = done));
+    const onProgress = (p) => void (p.phase === "train" ? (steps.push([p.done, p.total]), begin()) : "phase" in p || reported.push(p.epoch));
     const recovered = next("recovered");
     const training = sae.train(acts, { ...settings, onProgress });
+    await begun;
     // Held until it has been kept, which happens first after two seconds; the checkpoint asked for here comes after that.
     const held = await sae.pause();
     await new Promise((done) => setTimeout(done, 2500));
@@ -252,7 +255,7 @@ test("SAEs on a stream go on together, to the last bit, when the worker died", {
     const { histories } = await lab.trainStream(model, whole, texts, stream);
     const saes = await make();
     const reported = [];
-    let trapped = false;
+    let [kept, trapped] = [false, false];
     const onProgress = async (p) => {
       if ("phase" in p) return;
       reported.push([p.sae, p.epoch]);
@@ -260,9 +263,10 @@ test("SAEs on a stream go on together, to the last bit, when the worker died", {
         // Long enough for them to be kept, which happens first after two seconds.
         await saes[0].pause();
         await new Promise((done) => setTimeout(done, 3000));
+        kept = true;
         saes[0].resume();
       }
-      if (p.epoch === 5 && !trapped) gpu("trap"), (trapped = true);
+      if (kept && !trapped) gpu("trap"), (trapped = true);
     };
     const recovered = next("recovered");
     const again = await lab.trainStream(model, saes, texts, { ...stream, onProgress });

@@ -3,6 +3,7 @@ import { LabError, cancelled, fromPlain, isLoss, isOutOfMemory } from "./errors.
 import { handlesIn, withNumbers } from "./handles.js";
 import { hold } from "./loading/memory.js";
 import { answer, answerPauses, deferred, report } from "./pending.js";
+import { shielded } from "./progress.js";
 import { MAKERS, METHODS } from "./protocol.js";
 import { Recovery } from "./recovery.js";
 import { pack } from "./transfer.js";
@@ -50,6 +51,8 @@ export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #nextId = 1;
+  /** @type {Set<(progress: {phase: "shaders", done: number, total: number}) => void>} */
+  #shaders = new Set();
   /** @type {LabError | null} */
   #end = null;
   /** @type {(error: LabError) => void} */
@@ -184,6 +187,15 @@ export class Client {
     if (pending === undefined) return;
     if (pending.sent) this.#worker.postMessage({ type: "resume", id });
     answerPauses(pending, false);
+  }
+
+  /**
+   * @param {(progress: {phase: "shaders", done: number, total: number}) => void} watcher
+   * @returns {() => void} ends the watching
+   */
+  watchShaders(watcher) {
+    this.#shaders.add(watcher);
+    return () => this.#shaders.delete(watcher);
   }
 
   /** Ends the worker. Pending calls reject with LAB-CLOSED, and so does every later call. */
@@ -322,6 +334,9 @@ export class Client {
         const pending = this.#pending.get(message.id);
         return pending && answerPauses(pending, true);
       }
+      case "shaders":
+        for (const watcher of [...this.#shaders]) shielded(watcher, { phase: "shaders", done: message.done, total: message.total });
+        return;
       case "hold":
         return hold(message.key, message.held);
       case "result":

@@ -7,10 +7,11 @@ const INTERVAL = 250;
  * Thins the progress of one call out to what a page can use. A report goes on at once when
  *
  * - it is a generated token (none may be lost),
- * - it is the last of its phase (done = total) or the first of a new one,
+ * - it is the first of its phase, the first time: phases that take turns (a stream fills its buffer and trains, fills and
+ *   trains) are no more reports than any others,
  * - the last one went 250 ms ago or more;
  *
- * otherwise it waits, and a newer one replaces it. A finished epoch (`entry`) is never replaced: epochs that come faster than
+ * otherwise it waits, and a newer one replaces it; the last of the call goes out at its end. A finished epoch (`entry`) is never replaced: epochs that come faster than
  * four a second travel together, in order.
  */
 export class ProgressFeed {
@@ -20,8 +21,8 @@ export class ProgressFeed {
   #entries = [];
   /** @type {import("./types.js").Progress | null} */
   #step = null;
-  /** @type {string | null} */
-  #phase = null;
+  /** Phases that were heard of. @type {Set<string>} */
+  #phases = new Set();
   #sentAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -36,11 +37,11 @@ export class ProgressFeed {
     const { entry, ...step } = progress;
     if (typeof entry === "object" && entry !== null) this.#entries.push(entry);
     this.#step = step;
-    const last = step.done !== undefined && step.done === step.total;
+    const isNew = !this.#phases.has(step.phase);
+    this.#phases.add(step.phase);
     const wait = this.#sentAt + INTERVAL - performance.now();
-    if ("token" in step || last || step.phase !== this.#phase || wait <= 0) this.flush();
+    if ("token" in step || isNew || wait <= 0) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), wait);
-    this.#phase = step.phase;
   }
 
   /** Sends what waits. */

@@ -77,6 +77,7 @@ export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "
  * - `chosen` comes before the engine touches the device, so that a page whose engine dies there knows where.
  * - `progress`: finished epochs, every one of them and in order, then the newest step, if there is one.
  * - `held`: a paused call has reached a checkpoint and stands still.
+ * - `shaders`: so many are compiled of those that may be needed next, while nothing else was to be done.
  * - `hold`: a file that is kept in memory has grown, or is gone (null).
  * - `died`: the engine trapped; `lost`: its GPU is gone, or out of memory. Nothing else will come.
  *
@@ -85,6 +86,7 @@ export const MAKERS = new Set(["loadModel", "collect", "createSae", "loadSae", "
  *   | {type: "refused", error: import("./errors.js").PlainError}
  *   | {type: "progress", id: number, entries: object[], step: import("./types.js").Progress | null}
  *   | {type: "held", id: number}
+ *   | {type: "shaders", done: number, total: number}
  *   | {type: "hold", key: string, held: import("./loading/memory.js").Held | null}
  *   | {type: "result", id: number, value: unknown}
  *   | {type: "error", id: number, error: import("./errors.js").PlainError}

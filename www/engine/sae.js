@@ -44,8 +44,8 @@ export class Sae {
    *
    * `onProgress` is given two kinds of objects. One per epoch, each of them, in order: the history's own
    * {epoch, total, recon, l1, fracActive, nActive, steps, …}, where `total` is the loss. And, at most four times a
-   * second and at the end, {phase: "train", done, total, epoch}, where `done` and `total` count steps. Tell them
-   * apart by `"phase" in progress`.
+   * second and at the end, {phase: "train", done, total, epoch}, where `done` and `total` count steps; on a GPU before the first of
+   * them {phase: "shaders", done, total}, while it is prepared. Tell them apart by `"phase" in progress`.
    *
    * Aborting rejects at once with LAB-CANCELLED; the SAE keeps what it has learnt, `info()` has the history, and
    * `train` with {continue: true} goes on with the next batch (it waits until the aborted training has wound down).

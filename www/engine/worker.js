@@ -8,7 +8,9 @@ import { Watch } from "./checkpoint.js";
 import { chooseDevice } from "./device.js";
 import { LabError, describe, toPlain } from "./errors.js";
 import { isLossNear, watchGpu } from "./gpu-loss.js";
+import { compile, compileIdly, compiled, delayPipelines } from "./late-pipelines.js";
 import { joinSubmits } from "./one-submit.js";
+import { ProgressFeed } from "./progress.js";
 import { METHODS } from "./protocol.js";
 import { estimate } from "./loading/estimate.js";
 import { PIECE } from "./loading/kept.js";
@@ -38,6 +40,11 @@ let glue = null;
 let choice = { device: "cpu", adapter: null, limits: null, reason: null };
 /** What the worker does itself, with the engine's help. @type {Record<string, (spec: any, tools: import("./loading/context.js").Tools) => Promise<unknown>>} */
 const OWN = { loadModel, estimate };
+/** How long nobody has to ask for anything before the GPU is prepared for what may come, in milliseconds: what follows at once on an answer goes first. */
+const QUIET = 250;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let quiet;
+const shaders = new ProgressFeed((_, step) => scope.postMessage({ type: "shaders", done: Number(step?.done), total: Number(step?.total) }));
 /** @type {Map<number, Watch>} */
 const running = new Map();
 let panic = "";
@@ -67,6 +74,7 @@ scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js
 });
 
 joinSubmits();
+delayPipelines();
 void watchGpu().then(loseGpu);
 
 // A trap inside a task of the engine rejects no promise of ours: it arrives here, and the call it belonged
@@ -151,7 +159,7 @@ async function call(id, method, args, progress) {
   );
   running.set(id, watch);
   try {
-    const checkpoint = (/** @type {import("./types.js").Progress} */ step) => watch.checkpoint(step);
+    const checkpoint = (/** @type {import("./types.js").Progress} */ step) => (step.phase === "shaders" ? (compile(), compiled(watch)) : watch.checkpoint(step));
     const own = Object.hasOwn(OWN, method) ? OWN[method] : undefined;
     const value = own ? await own(args[0], toolsFor(lab, watch)) : await lab[method]?.(...args, ...(known.checkpoint ? [checkpoint] : []));
     watch.finish();
@@ -162,7 +170,16 @@ async function call(id, method, args, progress) {
     if (!(await isOfLostGpu(error))) scope.postMessage({ type: "error", id, error: toPlain(error) });
   } finally {
     running.delete(id);
+    clearTimeout(quiet);
+    quiet = setTimeout(prepareMore, QUIET);
   }
+}
+
+/** Compiles shaders that may be needed, until somebody asks for something. */
+async function prepareMore() {
+  const isIdle = () => running.size === 0 && !dead;
+  await compileIdly(isIdle, (done, total) => shaders.add({ phase: "shaders", done, total }));
+  shaders.flush();
 }
 
 /**

@@ -5,8 +5,8 @@ import "./token-strip.js";
 import { announce } from "./announce.js";
 import { fill, h, make, setText } from "./dom.js";
 import { isCancelled, problem } from "./errors.js";
-import { bytes, percent } from "./format.js";
-import { phaseWords } from "./model-estimate.js";
+import { bytes, count, percent } from "./format.js";
+import { phaseUnit, phaseWords } from "./model-estimate.js";
 import { STEERING_PROMPT } from "./prompts.js";
 import { TokenStrip } from "./token-strip.js";
 import { readableNodes, tokenNodes } from "./token-text.js";
@@ -22,7 +22,8 @@ function stage(opening) {
   const { phase = "engine", done = 0, total } = opening ?? {};
   if (phase === "engine") return "Fetching the engine";
   if (phase === "device") return "Choosing the processor";
-  return `${phaseWords(opening)}${done ? `: ${bytes(done)}${total ? ` of ${bytes(total)}` : ""}` : ""}`;
+  const amount = phaseUnit(opening) === "bytes" ? bytes : count;
+  return `${phaseWords(opening)}${done ? `: ${amount(done)}${total ? ` of ${amount(total)}` : ""}` : ""}`;
 }
 
 export class FirstTry extends HTMLElement {

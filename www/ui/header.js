@@ -8,6 +8,7 @@ import { showCheck } from "./model-check.js";
 import { short as loaded } from "./model-estimate.js";
 import { ModelPanel } from "./model-panel.js";
 import { startQuestion } from "./model-question.js";
+import { preparing } from "./progress.js";
 import { startTheme } from "./theme.js";
 
 /** @typedef {import("./session.js").Session} Session */
@@ -109,13 +110,18 @@ export function startHeader(session) {
     });
   });
 
+  const compute = () => {
+    const { lab, phase, shaders } = session;
+    const state = phase === "recovering" ? "opening again" : lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped";
+    fill(part(processor, "[data-part=summary]"), state, lab && shaders && h("span", { "data-part": "shaders" }, ` · ${preparing(shaders)}`));
+  };
   const show = () => {
     const { lab, phase } = session;
     const { loading } = session;
     const open = session.model?.name ?? (phase === "opening" ? `loading ${session.opening ? loaded(session.opening) : ""}`.trim() : "none");
     setText(part(model, "[data-part=summary]"), loading.state === "loading" ? `${open} · ${loaded(loading.progress)}` : open);
     showCheck(session, check, part(check, "[data-part=summary]"), part(check, "[data-part=body]"));
-    fill(part(processor, "[data-part=summary]"), phase === "recovering" ? "opening again" : lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped");
+    compute();
     fill(
       part(processor, "[data-part=body]"),
       lab ? details(lab.info) : h("p", {}, phase === "opening" ? "The engine is starting." : "The engine has stopped."),
@@ -124,6 +130,7 @@ export function startHeader(session) {
     change.disabled = phase === "opening";
   };
   session.addEventListener("session", show);
+  session.addEventListener("shaders", compute);
   session.loading.addEventListener("change", show);
   show();
 }

@@ -15,12 +15,19 @@ const phases = {
   read: "Reading the kept copy",
   verify: "Checking the files",
   load: "Uploading",
+  shaders: "Preparing shaders",
   "warm-up": "Warming up",
   check: "Checking the numbers",
 };
 
 /** @param {Progress | null} progress @param {boolean} files whether they are files of the visitor, and no kept copy */
 export const phaseWords = (progress, files = false) => (progress?.phase === "read" && files ? "Reading the files" : (phases[progress?.phase ?? ""] ?? "Asking for the files"));
+
+/** What the phases of loading count, where it is not bytes. @type {Record<string, string>} */
+const units = { shaders: "shaders", check: "layers" };
+
+/** @param {Progress | null} progress */
+export const phaseUnit = (progress) => units[progress?.phase ?? ""] ?? "bytes";
 
 /** A few characters for the header. @param {Progress | null} progress */
 export const short = (progress) => (progress?.done && progress.total ? percent(progress.done / progress.total) : "…");

@@ -11,7 +11,7 @@ import { bytes, count } from "./format.js";
 import { KeptPanel } from "./kept-panel.js";
 import { checkElements, checksOf } from "./model-check.js";
 import { ModelChoice } from "./model-choice.js";
-import { estimateElements, phaseWords, refused, toFetch } from "./model-estimate.js";
+import { estimateElements, phaseUnit, phaseWords, refused, toFetch } from "./model-estimate.js";
 import { hostOf, isTiny, keyOf, words } from "./model-source.js";
 import { WorkProgress } from "./progress.js";
 
@@ -168,7 +168,7 @@ export class ModelPanel {
       announce(text);
     }
     const { done, total = null } = progress ?? {};
-    if (done !== undefined) this.#progress.report(done, total, "bytes");
+    if (done !== undefined) this.#progress.report(done, total, phaseUnit(progress));
   }
 
   /** What is said below the choice, and the buttons. @returns {{said: (Node | null)[], buttons: (Node | null)[]}} */

@@ -8,12 +8,16 @@ import { bytes, count, duration } from "./format.js";
 const interval = 250,
   memory = 5000;
 
+/** @param {{done: number, total: number | null}} progress of the phase "shaders" */
+export const preparing = ({ done, total }) => `Preparing shaders: ${count(done)} of ${count(total ?? done)}`;
+
 export class WorkProgress {
   #bar = h("progress", { "aria-label": "Progress" });
   #text = h("span", { class: "progress-text" });
   element = h("div", { class: "progress", hidden: true }, this.#bar, this.#text);
   /** @type {{at: number, done: number}[]} */ #recent = [];
   #drawn = 0;
+  #unit = "";
   /** @type {(done: number, total: number) => void} */ #tenth = () => {};
 
   /** @param {string} label of the bar, for screen readers */
@@ -31,12 +35,13 @@ export class WorkProgress {
     this.#tenth = eachTenth((tenths) => announce(`${what}: ${tenths * 10} %`));
   }
 
-  /** @param {number} done @param {number | null} total null: not known @param {string} unit in the plural; "bytes" are written as kB, MB or GB */
+  /** @param {number} done @param {number | null} total null: not known @param {string} unit in the plural; "bytes" are written as kB, MB or GB, "shaders" are prepared before the work itself */
   report(done, total, unit) {
     const at = performance.now();
+    if (unit !== this.#unit) [this.#recent, this.#drawn, this.#unit] = [[], 0, unit];
     this.#recent.push({ at, done });
     while (this.#recent.length > 2 && at - this.#recent[0].at > memory) this.#recent.shift();
-    if (total !== null) this.#tenth(done, total);
+    if (total !== null && unit !== "shaders") this.#tenth(done, total);
     if (at - this.#drawn < interval && done < (total ?? Infinity)) return;
     this.#drawn = at;
     if (total === null) this.#bar.removeAttribute("value");
@@ -44,6 +49,7 @@ export class WorkProgress {
       this.#bar.max = Math.max(total, 1);
       this.#bar.value = done;
     }
+    if (unit === "shaders") return setText(this.#text, preparing({ done, total }));
     const first = this.#recent[0];
     const rate = at > first.at + 200 ? ((done - first.done) / (at - first.at)) * 1000 : 0;
     setText(

@@ -35,6 +35,7 @@ export class Session extends EventTarget {
   /** @type {Model | null} */ model = null;
   /** @type {Phase} */ phase = "opening";
   /** @type {Progress | null} */ opening = null;
+  /** How far the GPU is prepared for what may be done next; null when nothing is being prepared. @type {{done: number, total: number} | null} */ shaders = null;
   /** @type {unknown} */ error = null;
   /** The last that was heard of a lost engine; null when there was none, or it is for good. @type {import("./types.js").RecoveryEvent | null} */ recovery = null;
   /** @type {"auto" | "webgpu" | "cpu"} */ device = "auto";
@@ -78,7 +79,7 @@ export class Session extends EventTarget {
     }
   }
 
-  /** @param {"session" | "results" | "feature"} type */
+  /** @param {"session" | "results" | "feature" | "shaders"} type */
   #tell(type) {
     this.dispatchEvent(new Event(type));
   }
@@ -114,6 +115,11 @@ export class Session extends EventTarget {
         if (this.lab === open) this.#engineStopped(error);
       };
       open.closed.then(ended, ended);
+      open.watchShaders((progress) => {
+        if (this.lab !== open) return;
+        this.shaders = progress.done < progress.total ? progress : null;
+        this.#tell("shaders");
+      });
       open.watchRecovery((event) => {
         if (this.lab === open) this.#recovers(event);
       });

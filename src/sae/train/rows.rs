@@ -108,6 +108,9 @@ pub(super) trait Source {
     /// Some of the rows, at most so many.
     fn pool(&self, most: usize, rng: &mut Rng) -> Rows;
 
+    /// A batch as it will be, of whichever rows; nothing moves on.
+    fn sample(&self) -> Rows;
+
     /// Rows that are never given.
     fn held_out(&self) -> Option<&Rows>;
 }
@@ -235,6 +238,12 @@ impl Source for Epochs<'_> {
             chosen.iter_mut().for_each(|at| *at = trained[*at as usize]);
         }
         self.data.select(&upload_indices(&chosen, [chosen.len()], &self.data.x.device()))
+    }
+
+    fn sample(&self) -> Rows {
+        let n = self.settings.batch_size.min(self.position.rows);
+        let order = upload_indices(&vec![0; n + 1], [n + 1], &self.data.x.device());
+        self.data.select(&order.narrow(0, 0, n))
     }
 
     fn held_out(&self) -> Option<&Rows> {

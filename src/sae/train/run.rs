@@ -15,6 +15,7 @@ use super::settings::{DecoderNorm, Recipe, Remedy};
 use super::state::{Entry, Optimizer, Position, Sums};
 use super::{held_out, norm, start};
 use crate::error::{LabError, Result, code};
+use crate::kernels::rehearse;
 use crate::progress::{Checkpoint, Progress, Reported};
 use crate::tensors::read;
 
@@ -80,6 +81,7 @@ pub(super) async fn run(
         t.begin(&source, go_on, seed);
         first.push(t.sae.borrow().history.len());
     }
+    rehearse_steps(trainees, &schedules, &source, pause).await?;
     let mut before: Vec<Before> = trainees.iter().map(|t| Before::of(&t.sae.borrow())).collect();
     let (mut done, total) = (0, source.steps_left());
     while source.steps_left() > 0 {
@@ -118,6 +120,39 @@ pub(super) async fn run(
         }
     }
     Ok(trainees.iter().zip(first).map(|(t, first)| t.sae.borrow().history[first..].to_vec()).collect())
+}
+
+/// Steps of copies, rehearsed, so that the GPU's shaders are there when the first is taken: two, since the second adds to what the first left,
+/// one with dead latents where these change it, and what is read for an entry.
+async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source: &impl Source, pause: &impl Checkpoint) -> Result<()> {
+    let Some(device) = trainees.first().map(|t| t.sae.borrow().device()) else { return Ok(()) };
+    let is_needed = rehearse(&device, || {
+        let rows = source.sample();
+        let mut numbers = Vec::new();
+        for (t, schedule) in trainees.iter().zip(schedules) {
+            let copy = RefCell::new(t.sae.borrow().to_rehearse());
+            let copied = Trainee { sae: &copy, recipe: t.recipe };
+            let taken = copy.borrow().optimizer.as_ref().map_or(0, |o| o.steps);
+            let with_dead = t.recipe.dead_window + 1;
+            let comes = (taken + 2..taken.saturating_add(source.steps_left())).contains(&with_dead);
+            for step in [taken, taken + 1].into_iter().chain(comes.then_some(with_dead)) {
+                if let Some(optimizer) = &mut copy.borrow_mut().optimizer {
+                    optimizer.steps = step;
+                }
+                copied.step(&rows, schedule, source.position());
+                numbers.extend(copied.numbers(source.held_out()));
+            }
+            if let Some(optimizer) = &mut copy.borrow_mut().optimizer {
+                let sums = optimizer.sums.clone();
+                optimizer.count(rows.count());
+                optimizer.sums = sums;
+                optimizer.count(rows.count());
+            }
+        }
+        Tensor::cat(numbers, 0);
+        Ok(())
+    })?;
+    if is_needed { pause.reached(Progress::Shaders).await } else { Ok(()) }
 }
 
 /// Reads what the entries need of all SAEs at once, makes sure that everything is a number, and
@@ -290,8 +325,7 @@ impl Trainee<'_> {
         let rows = entry.rows.saturating_sub(before) as usize;
         sae.history.push(entry);
         if let Some(optimizer) = &mut sae.optimizer {
-            let sums = std::mem::take(&mut optimizer.sums);
-            optimizer.firing.count(&sums.fired, rows, sums.steps);
+            optimizer.count(rows);
         }
     }
 }

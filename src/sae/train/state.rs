@@ -52,6 +52,14 @@ impl Optimizer {
     }
 }
 
+impl Optimizer {
+    /// The entry under way is over, after so many rows: what fired is counted, and the next begins.
+    pub fn count(&mut self, rows: usize) {
+        let sums = std::mem::take(&mut self.sums);
+        self.firing.count(&sums.fired, rows, sums.steps);
+    }
+}
+
 /// Where in its data a training stands.
 #[derive(Clone)]
 pub enum Position {

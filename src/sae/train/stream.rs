@@ -247,6 +247,10 @@ impl Source for Stream<'_> {
         self.rows(self.position.mixed.iter().map(|m| m.clone().narrow(0, 0, most.min(m.dims()[0]))).collect())
     }
 
+    fn sample(&self) -> Rows {
+        self.pool(self.settings.batch_size, &mut self.position.walk.rng.clone())
+    }
+
     fn held_out(&self) -> Option<&Rows> {
         self.held_out.as_ref()
     }

@@ -5,7 +5,8 @@
 // nobody can use, and lets them go when anything fails. Liveness: what was kept and is damaged is left aside, at most twice, the second time
 // all of it; after that the files come from the network or the load fails with the reason.
 import { defaults } from "../defaults.js";
-import { LabError } from "../errors.js";
+import { LabError, cancelled } from "../errors.js";
+import { compile, compiled, postpone } from "../late-pipelines.js";
 import { Amounts, contextOf, precisionOf } from "./context.js";
 import { estimateOf, refuseTooLarge } from "./estimate.js";
 import { Feeder } from "./feed-weights.js";
@@ -60,8 +61,12 @@ async function attempt(spec, tools, rest) {
   const feeder = new Feeder(lab, loading, context, amounts);
   let made;
   try {
+    // The shaders are compiled while the weights arrive, those of later when nobody waits.
+    if (await lab.modelRehearse(loading, false)) compile();
+    if (await lab.modelRehearse(loading, true)) postpone();
     if (layout.weights === null) await feeder.below(plan);
     else for (const file of layout.weights) await feeder.file(file);
+    if (await compiled(watch)) throw cancelled(watch.signal.reason);
     made = await lab.modelFinish(loading, checked, (/** @type {import("../types.js").Progress} */ step) => watch.checkpoint(step));
   } catch (error) {
     // After a trap nothing of the engine is touched again.

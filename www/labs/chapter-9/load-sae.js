@@ -178,7 +178,7 @@ export function loadSae(step) {
     const { architecture, expansion, epochs, seed, prependBos, view } = now;
     const center = view === "tl";
     const onProgress = (/** @type {string} */ unit) => (/** @type {any} */ p) => {
-      if ("phase" in p && p.total) progress(p.done ?? 0, p.total, unit);
+      if ("phase" in p && p.total) progress(p.done ?? 0, p.total, p.phase === "shaders" ? "shaders" : unit);
     };
     const { minId, maxId } = randomIds(model.config.dVocab);
     const hook = placeOf(now, notebookHook(session));

@@ -66,7 +66,8 @@ export function toySaeStep(_) {
       const coefficients = coefficientsIn(values.coefficients);
       const parts = coefficients.length + 1;
       const told = (/** @type {number} */ part) => (/** @type {any} */ p) => {
-        if ("phase" in p && p.total) progress(Math.round(1000 * (part + (p.done ?? 0) / p.total)), 1000 * parts, "thousandths");
+        if (p.phase === "shaders") progress(p.done, p.total, "shaders");
+        else if ("phase" in p && p.total) progress(Math.round(1000 * (part + (p.done ?? 0) / p.total)), 1000 * parts, "thousandths");
       };
       const { instances: [instance], model } = await lab.toy.train({
         model: "relu-output", values: "uniform", nFeatures, nHidden, probabilities: [probability], steps: toySteps, seed, signal, onProgress: told(0),

@@ -22,7 +22,8 @@ export function watch({ signal, progress }, unit, { part, of } = { part: 0, of: 
   return {
     signal,
     onProgress(/** @type {any} */ p) {
-      if ("phase" in p && p.total) progress?.((p.done ?? 0) + part * p.total, of * p.total, unit);
+      if (p.phase === "shaders") progress?.(p.done, p.total, "shaders");
+      else if ("phase" in p && p.total) progress?.((p.done ?? 0) + part * p.total, of * p.total, unit);
     },
   };
 }

@@ -98,7 +98,7 @@ async function stepByStep(bench, sae, acts, { epochs, batchSize, lr, l1, order, 
 async function inOneGo({ signal, progress }, sae, acts, { epochs, batchSize, lr, l1, order, onEpoch }) {
   const history = empty();
   const onProgress = (/** @type {any} */ p) => {
-    if ("phase" in p) return progress?.(p.done, p.total, "steps");
+    if ("phase" in p) return progress?.(p.done, p.total, p.phase === "shaders" ? "shaders" : "steps");
     history.loss.push(p.total);
     history.recon.push(p.recon);
     history.sparsity.push(l1 * p.l1);

@@ -64,7 +64,7 @@ export async function train({ lab, model, values, signal, progress, live, use, s
   let drawn = performance.now();
   const onProgress = (/** @type {any} */ p) => {
     if ("phase" in p) {
-      const [times, unit] = p.phase === "fill" ? [1, "rows into the buffer"] : streaming ? [values.batchSize, "tokens"] : [1, "steps"];
+      const [times, unit] = p.phase === "shaders" ? [1, "shaders"] : p.phase === "fill" ? [1, "rows into the buffer"] : streaming ? [values.batchSize, "tokens"] : [1, "steps"];
       if (p.total) progress((p.done ?? 0) * times, p.total * times, unit);
       return;
     }
