@@ -109,7 +109,7 @@ pub(super) trait Source {
     fn pool(&self, most: usize, rng: &mut Rng) -> Rows;
 
     /// A batch as it will be, of whichever rows; nothing moves on.
-    fn sample(&self) -> Rows;
+    fn sample(&self) -> Picked;
 
     /// Rows that are never given.
     fn held_out(&self) -> Option<&Rows>;
@@ -240,10 +240,10 @@ impl Source for Epochs<'_> {
         self.data.select(&upload_indices(&chosen, [chosen.len()], &self.data.x.device()))
     }
 
-    fn sample(&self) -> Rows {
-        let n = self.settings.batch_size.min(self.position.rows);
-        let order = upload_indices(&vec![0; n + 1], [n + 1], &self.data.x.device());
-        self.data.select(&order.narrow(0, 0, n))
+    fn sample(&self) -> Picked {
+        let count = self.settings.batch_size.min(self.position.rows);
+        let order = upload_indices(&vec![0; count], [count], &self.data.x.device());
+        Picked { of: self.data.clone(), order: Some(order), start: 0, count }
     }
 
     fn held_out(&self) -> Option<&Rows> {

@@ -144,9 +144,9 @@ async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source
             }
             if let Some(optimizer) = &mut copy.borrow_mut().optimizer {
                 let sums = optimizer.sums.clone();
-                optimizer.count(rows.count());
+                optimizer.count(rows.count);
                 optimizer.sums = sums;
-                optimizer.count(rows.count());
+                optimizer.count(rows.count);
             }
         }
         Tensor::cat(numbers, 0);

@@ -247,8 +247,9 @@ impl Source for Stream<'_> {
         self.rows(self.position.mixed.iter().map(|m| m.clone().narrow(0, 0, most.min(m.dims()[0]))).collect())
     }
 
-    fn sample(&self) -> Rows {
-        self.pool(self.settings.batch_size, &mut self.position.walk.rng.clone())
+    fn sample(&self) -> Picked {
+        let of = self.rows(self.position.mixed.clone());
+        Picked { count: self.settings.batch_size.min(of.count()), of, order: None, start: 0 }
     }
 
     fn held_out(&self) -> Option<&Rows> {
