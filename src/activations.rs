@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::{LabError, Result, check_setting, code};
 use crate::gpt2::{Gpt2, HookPoint, Hooks, LogitsWanted, Reading, View};
-use crate::kernels::{Expr, Out, Source as Summed, compute};
+use crate::kernels::{self, Expr, Out, compute};
 use crate::progress::{Checkpoint, Progress};
 use crate::rng::Rng;
 use crate::tensors::{check_rows, read, upload_indices};
@@ -302,7 +302,7 @@ impl Activations {
 pub(crate) fn moments(rows: &Tensor<2>) -> [Tensor<2>; 2] {
     let [n, cols] = rows.dims();
     let x = Expr::from(rows);
-    let source = Summed::Rows { cols, of: vec![x.clone(), x.square()] };
+    let source = kernels::Source::Rows { cols, of: vec![x.clone(), x.square()] };
     let mut both = compute(source, [n, 1], vec![Out::New(Expr::sum(0)), Out::New(Expr::sum(1))]).into_iter();
     std::array::from_fn(|_| both.next().unwrap_or_else(|| rows.zeros_like()))
 }

@@ -18,10 +18,10 @@ fn hollow(config: &Config, precision: Precision, device: &Device) -> Result<Gpt2
 
 /// Asks for the shaders of loading and checking, and of a short prompt and each token after it. Whether there are any, as
 /// [`rehearse`] has it.
-pub fn rehearse_loading(config: &Config, precision: Precision, device: &Device) -> Result<bool> {
+pub fn rehearse_loading(config: &Config, precision: Precision, device: &Device) -> bool {
     rehearse(device, || {
         let model = hollow(config, precision, device)?;
-        for n in [2, 1] {
+        for n in [2, 1].into_iter().filter(|&n| n <= config.n_ctx) {
             passes(&model, n, View::HuggingFace, &[LogitsWanted::All, LogitsWanted::LastRaw])?;
         }
         Ok(())
@@ -30,10 +30,10 @@ pub fn rehearse_loading(config: &Config, precision: Precision, device: &Device) 
 
 /// The same of what may come next: longer prompts, TransformerLens's view, and activations collected from the residual stream. What is wanted inside
 /// a half block, steering and analyses need others.
-pub fn rehearse_use(config: &Config, precision: Precision, device: &Device) -> Result<bool> {
+pub fn rehearse_use(config: &Config, precision: Precision, device: &Device) -> bool {
     rehearse(device, || {
         let model = hollow(config, precision, device)?;
-        for n in POSITIONS.into_iter().rev().filter(|&n| n < config.n_ctx) {
+        for n in POSITIONS.into_iter().rev().filter(|&n| n <= config.n_ctx) {
             for view in [View::TransformerLens, View::HuggingFace] {
                 passes(&model, n, view, &[LogitsWanted::Last, LogitsWanted::LastRaw, LogitsWanted::All])?;
                 let kept: Vec<(usize, usize)> = (0..n).map(|position| (0, position)).collect();

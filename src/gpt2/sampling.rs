@@ -127,7 +127,7 @@ pub fn log_probability(logits: &[f32], id: u32) -> f64 {
     f64::from(logits[id as usize]) - log_sum(logits)
 }
 
-/// `log Σ e^x`, nearer than what an f32 logit is rounded by: with e^x in f64 it is a fiftieth of a token's time.
+/// `log Σ e^x`, nearer than what an f32 logit is rounded by: with e^x in f64 it would be a fiftieth of a token's time.
 fn log_sum(logits: &[f32]) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     f64::from(max) + exponentials(logits, max).ln()

@@ -17,7 +17,7 @@ pub struct DeviceBuffer {
 impl DeviceBuffer {
     /// `None` where the device is no GPU. `size` in bytes, a multiple of 4.
     pub fn new(device: &Device, size: usize) -> Option<Self> {
-        let like = Tensor::<1>::zeros([1], device).try_into_primitive::<Wgpu>().ok()?;
+        let like = Tensor::<1>::empty([1], device).try_into_primitive::<Wgpu>().ok()?;
         let handle = like.client.memory_persistent_allocation((), |()| like.client.empty(size.max(4)));
         Some(Self { handle, like, size: size.max(4) as u64, written: 0 })
     }

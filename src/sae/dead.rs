@@ -35,8 +35,9 @@ pub struct Revived {
     pub term: Option<Other>,
 }
 
-/// SAELens's name of the term.
+/// SAELens's names of the terms.
 pub const AUXILIARY: &str = "auxiliary_reconstruction_loss";
+pub const GHOST: &str = "ghost_grad_loss";
 
 /// What the batch asks for, if anything. `rank` is what the auxiliary top-k compares instead of `pre`;
 /// `residual` is `e`; `r` is the reconstruction's factor in the loss.
@@ -103,6 +104,6 @@ fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, re
     let squared = error.clone().square();
     let weight = residual.clone().square() / (squared.clone() + 1e-6);
     let d_out = batch.d_output(error * weight.clone() * (any.clone() * 2.0) * shrink);
-    tally.add("ghost_grad_loss", (squared * weight).sum_dim(0) * any);
+    tally.add(GHOST, (squared * weight).sum_dim(0) * any);
     Revived { d_pre: d_out.clone().matmul(w_dec.clone().transpose()) * acts.clone(), decoded: (acts, d_out), term: None }
 }

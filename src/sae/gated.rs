@@ -120,7 +120,8 @@ impl Architecture for Gated {
             Some(norms) => (Some(&sums[0] * norms * terms.s()), vec![&sums[0] / Expr::from(norms).max(1e-12) * terms.c_s()]),
             None => (Some(&sums[0] * terms.s()), Vec::new()),
         });
-        let d_b_enc = Some(compute_one(Source::Columns { rows, of: vec![Expr::from(&d_pre)] }, [1, d_sae], Expr::sum(0)));
+        let d_pre_sum = || compute_one(Source::Columns { rows, of: vec![Expr::from(&d_pre)] }, [1, d_sae], Expr::sum(0));
+        let d_b_enc = affine.subtract_b_dec.then(d_pre_sum);
         let decoded = vec![(features, d_y.clone()), (via_gate, d_v.clone())];
         let mut gradients = affine.backward(Backward { x: &batch.x, centred: &x, decoded, d_pre: &d_pre, d_b_enc, d_y: &d_y, d_b_dec });
         gradients.b_enc = columns(&d_gate);

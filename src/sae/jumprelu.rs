@@ -31,6 +31,9 @@ use super::named::Named;
 use crate::error::Result;
 use crate::kernels::{Expr, Out, Source, compute, compute_one};
 
+/// SAELens's name of the term.
+pub const PRE_ACT: &str = "pre_act_loss";
+
 pub struct JumpRelu {
     affine: Affine,
     /// θ, `[1, d_sae]`
@@ -154,7 +157,7 @@ impl Architecture for JumpRelu {
             let Ok(both) = <[_; 2]>::try_from(compute(Source::Each, shape, outs)) else { unreachable!("two outputs") };
             [d_pre, estimate] = both;
             let sums = compute_one(Source::Columns { rows, of: vec![below] }, [1, d_sae], Expr::sum(0) * factor);
-            tally.add("pre_act_loss", sums.clone() * norms.clone());
+            tally.add(PRE_ACT, sums.clone() * norms.clone());
             d_norms = Some(sums);
         }
         if let Some(revived) = &revived {

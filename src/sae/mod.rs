@@ -55,6 +55,8 @@ pub struct Sae {
     pub coefficient: Cell<Option<f64>>,
     /// `log10(how often each latent is active + 1e-10)`, `[d_sae]`, where that is known: SAELens's sparsity file.
     pub log_sparsity: Option<Vec<f32>>,
+    /// The recipe and the rows of a batch that steps were last rehearsed for.
+    rehearsed: Option<(Recipe, usize)>,
 }
 
 impl Sae {
@@ -92,6 +94,7 @@ impl Sae {
             training: false,
             coefficient: Cell::new(None),
             log_sparsity: None,
+            rehearsed: None,
         })
     }
 
@@ -106,6 +109,7 @@ impl Sae {
             training: true,
             coefficient: Cell::new(None),
             log_sparsity: None,
+            rehearsed: None,
         }
     }
 

@@ -68,12 +68,18 @@ impl Lab {
         Ok(id.into())
     }
 
-    /// Asks for the shaders that the model needs until its first token, or (`loaded`) when that is over; whether there are any.
+    /// Asks for the shaders that the model needs until its first token; whether there are any.
     #[wasm_bindgen(js_name = modelRehearse)]
-    pub async fn model_rehearse(&self, id: u32, loaded: bool) -> JsResult {
+    pub async fn model_rehearse(&self, id: u32) -> JsResult {
         let (config, precision) = self.with(id, |loading| Ok((loading.loader.config().clone(), loading.loader.precision())))?;
-        let rehearse = if loaded { rehearse_use } else { rehearse_loading };
-        Ok(rehearse(&config, precision, &self.device)?.into())
+        Ok(rehearse_loading(&config, precision, &self.device).into())
+    }
+
+    /// The same of what may come after that, of a model that is here.
+    #[wasm_bindgen(js_name = modelRehearseUse)]
+    pub async fn model_rehearse_use(&self, id: u32) -> JsResult {
+        let model = self.model(id)?;
+        Ok(rehearse_use(&model.gpt2.config, model.gpt2.precision, &self.device).into())
     }
 
     /// The next safetensors file begins; `bytes` is its length, or null where that is not known.

@@ -173,8 +173,8 @@ test("what is kept of the largest, and what becomes of the least of them", SHARE
 });
 
 test("products by levels", SHARED, async (session) => {
-  const ends = [[1], [64], [65], [4, 8], [1, 64, 65], [3, 66, 130], [32, 64, 128, 256, 512]];
-  const sizes = grid({ form: ["prefixes", "transposed", "outer"], rows: [1, 63, 65], width: [1, 4, 63, 64], ends });
+  const ends = [[1], [64], [65], [4, 8], [1, 64, 65], [3, 66, 130], [1, 65], [4, 8, 12, 65], [32, 64, 128, 256, 512]];
+  const sizes = grid({ form: ["prefixes", "transposed", "outer"], rows: [1, 63, 65], width: [1, 2, 4, 6, 63, 64], ends });
   await hold(session, seeded("levels", sizes.map((one, i) => ({ ...one, whole: i % 2 === 0 }))));
 });
 

@@ -21,6 +21,8 @@ const compiling = new Set();
 /** Of those that were last compiled together, and of those that were last postponed together. */
 let total = 0,
   postponed = 0;
+/** Asks for what may be needed when nothing else is to be done. @type {(() => Promise<boolean>) | null} */
+let rehearsal = null;
 /** Whether `compileIdly` is under way. */
 let idling = false;
 
@@ -44,7 +46,7 @@ class StandIn {
 
   get real() {
     this.#leave();
-    return (this.#made ??= this.#methods.createComputePipeline.call(this.#device, this.#descriptor));
+    return this.#made ?? this.#keep(this.#methods.createComputePipeline.call(this.#device, this.#descriptor));
   }
 
   /** @param {number} index */
@@ -56,10 +58,17 @@ class StandIn {
     this.#leave();
     try {
       const made = await this.#methods.createComputePipelineAsync.call(this.#device, this.#descriptor);
-      this.#made ??= made;
+      this.#keep(this.#made ?? made);
     } catch {
       // What is wrong shows when it is used.
     }
+  }
+
+  /** @param {any} made */
+  #keep(made) {
+    this.#made = made;
+    this.#descriptor = null;
+    return made;
   }
 
   #leave() {
@@ -93,8 +102,21 @@ export function compile() {
   }
 }
 
-/** Leaves what was asked for and not used to `compileIdly`. */
-export function postpone() {
+/**
+ * Leaves what may be needed to `compileIdly`.
+ *
+ * @param {() => Promise<boolean>} rehearse   asks for it
+ */
+export function postpone(rehearse) {
+  rehearsal = rehearse;
+}
+
+/** Asks for what was left for later, and keeps it apart from what is needed at once. */
+async function rehearsed() {
+  const rehearse = rehearsal;
+  rehearsal = null;
+  // What was rehearsed with may be gone.
+  await rehearse?.().catch(() => false);
   if (later.size === 0) postponed = 0;
   postponed += waiting.size;
   for (const standIn of waiting) later.add(standIn);
@@ -121,16 +143,18 @@ export async function compiled(watch) {
  * Compiles what was postponed, one after the other, for as long as nothing else is to be done.
  *
  * @param {() => boolean} isIdle
- * @param {(done: number, total: number) => void} tell
+ * @param {(done: number, total: number) => void} tell   at the end, also where it was interrupted, with as many done as there are in all
  */
 export async function compileIdly(isIdle, tell) {
-  if (idling) return;
+  if (idling || !isIdle()) return;
   idling = true;
+  if (rehearsal !== null) await rehearsed();
+  const had = later.size;
   for (const standIn of later) {
     if (!isIdle()) break;
     tell(postponed - later.size, postponed);
     await standIn.compile();
-    if (later.size === 0) tell(postponed, postponed);
   }
+  if (had > 0) tell(postponed - later.size, postponed - later.size);
   idling = false;
 }

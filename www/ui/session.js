@@ -90,7 +90,7 @@ export class Session extends EventTarget {
     const isCurrent = () => attempt === this.#attempt;
     this.device = device;
     this.phase = "opening";
-    this.error = this.recovery = null;
+    this.error = this.recovery = this.shaders = null;
     this.#tell("session");
     const onProgress = (/** @type {Progress} */ p) => {
       if (isCurrent()) {
@@ -248,6 +248,7 @@ export class Session extends EventTarget {
   #recovers(event) {
     if (event.phase === "failed") return; // the lab's end says so
     this.recovery = event;
+    this.shaders = null;
     this.phase = this.phase === "ready" || this.phase === "recovering" ? "recovering" : this.phase;
     if (event.phase === "recovered") {
       if (this.phase === "recovering") this.phase = "ready";
@@ -268,7 +269,7 @@ export class Session extends EventTarget {
     old?.dispose();
     this.phase = "stopped";
     this.error = error;
-    this.recovery = null;
+    this.recovery = this.shaders = null;
     this.#loseResults();
     this.#tell("session");
   }

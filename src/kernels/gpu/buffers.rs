@@ -172,10 +172,10 @@ impl Buffers {
         Slots { slots: self.slots.clone(), numbers: self.numbers.len() }
     }
 
-    /// What a launch brings along: the kernel's own sizes, and the numbers.
+    /// What a launch brings along: the kernel's own sizes, and the numbers. cubecl keeps 512 of these, in case that one comes again.
     pub fn sizes(&self, mut own: Vec<u32>) -> Vec<u32> {
         if !self.numbers.is_empty() {
-            debug_assert!(own.len() <= NUMBERS);
+            assert!(own.len() <= NUMBERS, "more sizes than there is room for");
             own.resize(NUMBERS, 0);
             own.extend(&self.numbers);
         }

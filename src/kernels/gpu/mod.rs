@@ -104,7 +104,7 @@ impl Plan {
                 let mut sizes = vec![m as u32, (n / ending.width) as u32];
                 let mut all = Vec::with_capacity(pairs.len());
                 for (a, b) in pairs {
-                    let (pair, k) = Pair::new(*form, a, b, ending.width, &mut buffers)?;
+                    let (pair, k) = Pair::new(*form, [a, b], ending.width, true, &mut buffers)?;
                     all.push(pair);
                     sizes.push(k as u32);
                 }
@@ -188,7 +188,7 @@ impl Plan {
                 Out::Over(old, expr) => {
                     drop(expr);
                     let old = into_contiguous(old.try_into_primitive::<Wgpu>().expect("everything that meets in a kernel lives on one GPU"));
-                    debug_assert_eq!(dims(&old), shape);
+                    assert_eq!(dims(&old), shape, "what is written over has the result's shape");
                     // Somebody else holds it, and shall see no change.
                     if old.can_mut() { old } else { old.copy() }
                 }

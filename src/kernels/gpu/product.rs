@@ -39,17 +39,11 @@ impl Pair {
         width: usize,
         buffers: &mut Buffers,
     ) -> Option<(Self, usize)> {
-        let (mut pair, k) = Self::new(form, a, b, width, buffers)?;
-        if pair.form != form {
-            return None;
-        }
-        let k = if kind == Leveled::Columns { k / ends.len() } else { k };
+        let levels = if kind == Leveled::Columns { ends.len() } else { 1 };
         // Nothing is read together that is of two levels.
-        let whole = if kind == Leveled::Columns { k.is_multiple_of(4) } else { ends.iter().all(|end| end.is_multiple_of(4)) };
-        if !whole {
-            pair.a_width = 1;
-        }
-        Some((pair, k))
+        let whole = if levels > 1 { (dims(&on_gpu(a)?)[1] / levels).is_multiple_of(4) } else { ends.iter().all(|end| end.is_multiple_of(4)) };
+        let (pair, k) = Self::new(form, [a, b], width, whole, buffers)?;
+        (pair.form == form).then_some((pair, k / levels))
     }
 }
 
@@ -94,8 +88,9 @@ pub struct ProductRow {
 }
 
 impl Pair {
-    /// The pair, and its k. A transposed operand turns the form round. `None` where they are not a GPU's, or `[k, m]ᵀ [n, k]ᵀ`.
-    pub fn new(form: Form, a: &Tensor<2>, b: &Tensor<2>, width: usize, buffers: &mut Buffers) -> Option<(Self, usize)> {
+    /// The pair, and its k. A transposed operand turns the form round. Several numbers are read at a time where that is allowed. `None` where they are not
+    /// a GPU's, or `[k, m]ᵀ [n, k]ᵀ`.
+    pub fn new(form: Form, [a, b]: [&Tensor<2>; 2], width: usize, together: bool, buffers: &mut Buffers) -> Option<(Self, usize)> {
         let contiguous = burn_wgpu::into_contiguous;
         let (mut a, mut b) = (on_gpu(a)?, on_gpu(b)?);
         let [m, k] = if form == Form::Outer { [dims(&a)[1], dims(&a)[0]] } else { dims(&a) };
@@ -118,7 +113,7 @@ impl Pair {
         };
         let (a, b) = (if a_turned { a } else { contiguous(a) }, if b_turned { b } else { contiguous(b) });
         let along = if form == Form::Outer { m } else { k };
-        let a_width = super::ending::width(along);
+        let a_width = if together { super::ending::width(along) } else { 1 };
         let b_width = if form == Form::Transposed { a_width } else { width };
         let pair = Self { form, a: buffers.read(a, a_width == 4), b: buffers.read(b, b_width == 4), a_width };
         Some((pair, k))

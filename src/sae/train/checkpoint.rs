@@ -15,6 +15,8 @@ use safetensors::{Dtype, SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
 use super::super::adam::Adam;
+use super::super::dead::{AUXILIARY, GHOST};
+use super::super::jumprelu::PRE_ACT;
 use super::super::{Config, Parameter, Sae};
 use super::rows::RowsPosition;
 use super::settings::Recipe;
@@ -170,8 +172,6 @@ pub fn restore(bytes: &[u8], device: &Device) -> Result<Sae> {
 /// Sums of the loss's terms that every architecture may have, and how the names of the others begin.
 const TERMS: [&str; 3] = ["recon", "sparsity", "excess"];
 const EXTRA: &str = "sums/extra/";
-/// Further terms of a loss, at most.
-const MOST_TERMS: usize = 8;
 
 struct File<'a, 'data> {
     file: &'a SafeTensors<'data>,
@@ -216,15 +216,12 @@ impl File<'_, '_> {
             terms.push(if there { Some(self.matrix(&name, [1, width])?) } else { None });
         }
         let Ok([recon, sparsity, excess]) = <[_; 3]>::try_from(terms) else { unreachable!("one for each term") };
-        let names: Vec<&str> = self.file.names().into_iter().filter(|name| name.starts_with(EXTRA)).collect();
-        if names.len() > MOST_TERMS {
-            return Err(bad(format!("The checkpoint speaks of {} further terms of the loss.", names.len())));
-        }
-        let mut extra = Vec::with_capacity(names.len());
-        for name in names {
-            // Of a term that latents have, or outputs.
-            let width = self.view(name)?.shape().last().copied().filter(|width| *width == d_sae).unwrap_or(sae.config.d_out);
-            extra.push((name[EXTRA.len()..].to_string(), self.matrix(name, [1, width])?));
+        let mut extra = Vec::new();
+        for (term, width) in [(AUXILIARY, sae.config.d_out), (GHOST, sae.config.d_out), (PRE_ACT, d_sae)] {
+            let name = format!("{EXTRA}{term}");
+            if self.file.tensor(&name).is_ok() {
+                extra.push((term.to_string(), self.matrix(&name, [1, width])?));
+            }
         }
         let fired = s.fired.into_iter().filter(|&rows| rows > 0).map(|rows| Ok((rows, self.matrix(&format!("fired/{rows}"), [1, d_sae])?)));
         o.sums = Sums { steps: s.sums_steps, coefficient, lr, recon, sparsity, extra, excess, fired: fired.collect::<Result<_>>()? };

@@ -13,7 +13,7 @@ use crate::rng::Rng;
 const SPLIT: u64 = 3;
 
 /// Rows run through the SAE at once.
-const CHUNK: usize = 1024;
+pub(super) const CHUNK: usize = 1024;
 
 /// Row numbers to train on, and those held out: whole sequences, chosen by the seed, until
 /// `fraction` of the rows is reached. `None` when nothing is held out.

@@ -31,6 +31,26 @@ impl<'a> Trainee<'a> {
     }
 }
 
+/// What an SAE goes back to when it is stopped before its first step.
+struct Had {
+    architecture: Rc<dyn Architecture>,
+    optimizer: Option<Optimizer>,
+    history: Vec<Entry>,
+    input_scale: f64,
+}
+
+impl Had {
+    fn of(sae: &Sae) -> Self {
+        let Sae { architecture, optimizer, history, input_scale, .. } = sae;
+        Self { architecture: architecture.clone(), optimizer: optimizer.clone(), history: history.clone(), input_scale: *input_scale }
+    }
+
+    fn give_back(self, sae: &mut Sae) {
+        let Self { architecture, optimizer, history, input_scale } = self;
+        (sae.architecture, sae.optimizer, sae.history, sae.input_scale) = (architecture, optimizer, history, input_scale);
+    }
+}
+
 /// What an SAE goes back to when it has diverged.
 struct Before {
     architecture: Rc<dyn Architecture>,
@@ -73,6 +93,7 @@ pub(super) async fn run(
         schedules.push(Schedule::new(t.recipe, taken.saturating_add(source.steps_left()))?);
     }
     // All before any of them loses what it had.
+    let had: Vec<Had> = trainees.iter().map(|t| Had::of(&t.sae.borrow())).collect();
     for t in trainees.iter().filter(|t| !t.goes_on(go_on)) {
         start::prepare(t.sae, t.recipe, &source, seed).await?;
     }
@@ -81,7 +102,11 @@ pub(super) async fn run(
         t.begin(&source, go_on, seed);
         first.push(t.sae.borrow().history.len());
     }
-    rehearse_steps(trainees, &schedules, &source, pause).await?;
+    if let Err(stopped) = rehearse_steps(trainees, &schedules, &source, pause).await {
+        trainees.iter().zip(had).for_each(|(t, had)| had.give_back(&mut t.sae.borrow_mut()));
+        return Err(stopped);
+    }
+    drop(had);
     let mut before: Vec<Before> = trainees.iter().map(|t| Before::of(&t.sae.borrow())).collect();
     let (mut done, total) = (0, source.steps_left());
     while source.steps_left() > 0 {
@@ -123,24 +148,33 @@ pub(super) async fn run(
 }
 
 /// Steps of copies, rehearsed, so that the GPU's shaders are there when the first is taken: two, since the second adds to what the first left,
-/// one with dead latents where these change it, and what is read for an entry.
+/// one with dead latents where these change it, and what is read for an entry. Not those that have been rehearsed before.
 async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source: &impl Source, pause: &impl Checkpoint) -> Result<()> {
-    let Some(device) = trainees.first().map(|t| t.sae.borrow().device()) else { return Ok(()) };
-    let is_needed = rehearse(&device, || {
-        let rows = source.sample();
-        let mut numbers = Vec::new();
-        for (t, schedule) in trainees.iter().zip(schedules) {
-            let copy = RefCell::new(t.sae.borrow().to_rehearse());
+    let rows = source.sample();
+    let held_out = source.held_out().map(|rows| rows.narrow(0, rows.count().min(held_out::CHUNK)));
+    let mut are_new = false;
+    for (t, schedule) in trainees.iter().zip(schedules) {
+        let now = Some((t.recipe.clone(), rows.count));
+        if t.sae.borrow().rehearsed == now {
+            continue;
+        }
+        let device = t.sae.borrow().device();
+        are_new |= rehearse(&device, || {
+            let copy = t.sae.borrow().to_rehearse();
+            let taken = copy.optimizer.as_ref().map_or(0, |o| o.steps);
+            let copy = RefCell::new(copy);
             let copied = Trainee { sae: &copy, recipe: t.recipe };
-            let taken = copy.borrow().optimizer.as_ref().map_or(0, |o| o.steps);
             let with_dead = t.recipe.dead_window + 1;
             let comes = (taken + 2..taken.saturating_add(source.steps_left())).contains(&with_dead);
+            let mut numbers = Vec::new();
             for step in [taken, taken + 1].into_iter().chain(comes.then_some(with_dead)) {
                 if let Some(optimizer) = &mut copy.borrow_mut().optimizer {
                     optimizer.steps = step;
                 }
                 copied.step(&rows, schedule, source.position());
-                numbers.extend(copied.numbers(source.held_out()));
+                if step > taken {
+                    numbers.extend(copied.numbers(held_out.as_ref()));
+                }
             }
             if let Some(optimizer) = &mut copy.borrow_mut().optimizer {
                 let sums = optimizer.sums.clone();
@@ -148,11 +182,12 @@ async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source
                 optimizer.sums = sums;
                 optimizer.count(rows.count);
             }
-        }
-        Tensor::cat(numbers, 0);
-        Ok(())
-    })?;
-    if is_needed { pause.reached(Progress::Shaders).await } else { Ok(()) }
+            Tensor::cat(numbers, 0);
+            Ok(())
+        });
+        t.sae.borrow_mut().rehearsed = now;
+    }
+    if are_new { pause.reached(Progress::Shaders).await } else { Ok(()) }
 }
 
 /// Reads what the entries need of all SAEs at once, makes sure that everything is a number, and

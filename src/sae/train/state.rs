@@ -50,9 +50,7 @@ impl Optimizer {
             position: None,
         }
     }
-}
 
-impl Optimizer {
     /// The entry under way is over, after so many rows: what fired is counted, and the next begins.
     pub fn count(&mut self, rows: usize) {
         let sums = std::mem::take(&mut self.sums);

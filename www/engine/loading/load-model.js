@@ -62,8 +62,7 @@ async function attempt(spec, tools, rest) {
   let made;
   try {
     // The shaders are compiled while the weights arrive, those of later when nobody waits.
-    if (await lab.modelRehearse(loading, false)) compile();
-    if (await lab.modelRehearse(loading, true)) postpone();
+    if (await lab.modelRehearse(loading)) compile();
     if (layout.weights === null) await feeder.below(plan);
     else for (const file of layout.weights) await feeder.file(file);
     if (await compiled(watch)) throw cancelled(watch.signal.reason);
@@ -79,6 +78,7 @@ async function attempt(spec, tools, rest) {
     await lab.release(made.id);
     throw checkFailed(plan.name, check);
   }
+  postpone(() => lab.modelRehearseUse(made.id));
   const kept = plan.kind === "files" ? { kept: null } : feeder.kept();
   const source = { kind: plan.kind, ...(plan.url === null ? {} : { url: plan.url }), ...kept };
   return { ...made, check, source, device: choice.device, parts: { ...layout.small, weights: feeder.weights } };
