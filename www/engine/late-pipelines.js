@@ -28,6 +28,7 @@ let idling = false;
 
 class StandIn {
   #device;
+  /** Until it is made. @type {object | null} */
   #descriptor;
   #methods;
   #made = null;
