@@ -108,6 +108,11 @@ export class Contestant {
     }
   }
 
+  /** Closes its page; another is opened when it is needed. */
+  async leave() {
+    await this.#forget();
+  }
+
   async close() {
     await this.#forget();
     await this.#start?.close().catch(() => {});

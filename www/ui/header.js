@@ -113,7 +113,9 @@ export function startHeader(session) {
   const compute = () => {
     const { lab, phase, shaders } = session;
     const state = phase === "recovering" ? "opening again" : lab ? short(lab.info) : phase === "opening" ? "starting" : "stopped";
-    fill(part(processor, "[data-part=summary]"), state, lab && shaders && h("span", { "data-part": "shaders" }, ` · ${preparing(shaders)}`));
+    // There is no room for the adapter's name beside it.
+    const prepared = lab && shaders && ["WebGPU", h("span", { class: "adapter", "data-part": "shaders", title: preparing(shaders) }, ` · shaders ${shaders.done} of ${shaders.total}`)];
+    fill(part(processor, "[data-part=summary]"), prepared ?? state);
   };
   const show = () => {
     const { lab, phase } = session;
