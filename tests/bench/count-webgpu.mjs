@@ -6,6 +6,15 @@ import { wgslAccess } from "./wgsl-access.mjs";
 export const COUNT_WEBGPU = `(${countWebGpu})(${wgslAccess});`;
 
 /**
+ * The same without what comes by the clock: two seconds never pass on the page, so that a training is not read back for the case of a lost GPU. In the engine's worker alone:
+ * the page's own counter would answer too.
+ */
+export const COUNT_WORK = `if (typeof window === "undefined") { ${COUNT_WEBGPU} } else {
+  const start = globalThis.setTimeout;
+  globalThis.setTimeout = (run, wait, ...rest) => start(run, wait >= 2000 ? 1e9 : wait, ...rest);
+}`;
+
+/**
  * Counts into globalThis.counts. On the BroadcastChannel "counts", "ask" is answered with these counts, and "marks" with those at each of the last readbacks, when they
  * were asked for: of two in a row, with everything between them, the difference is exact, whatever the worker does meanwhile.
  *

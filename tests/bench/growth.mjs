@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { CACHE, launch } from "../browser/browser.mjs";
 import { startServer } from "../browser/server.mjs";
 import { Contestant } from "./contestant.mjs";
-import { COUNT_WEBGPU, bytesMoved } from "./count-webgpu.mjs";
+import { COUNT_WORK, bytesMoved } from "./count-webgpu.mjs";
 import { counted, turn } from "./peers-plan.mjs";
 import { ISOLATED, bytes, head, median, ms, row, whole } from "./peers-tables.mjs";
 import { svg } from "./plot.mjs";
@@ -73,7 +73,7 @@ async function measure() {
     }
     await cpu.close();
 
-    site.prelude = COUNT_WEBGPU;
+    site.prelude = COUNT_WORK;
     const gpu = lab("webgpu");
     for (const { n, times } of decode) {
       await turn(gpu, { kind: "decode", n }, size, 2);
