@@ -29,20 +29,19 @@ pub fn rehearse_loading(config: &Config, precision: Precision, device: &Device) 
 }
 
 /// The same of what may come next: longer prompts, TransformerLens's view, and activations collected from the residual stream. What is wanted inside
-/// a half block, steering and analyses need others.
-pub fn rehearse_use(config: &Config, precision: Precision, device: &Device) -> bool {
-    rehearse(device, || {
+/// a half block, steering and analyses need others. In parts, each of which takes a moment; `None` behind the last one.
+pub fn rehearse_use(config: &Config, precision: Precision, device: &Device, part: usize) -> Option<bool> {
+    let views = [View::TransformerLens, View::HuggingFace];
+    let sizes = POSITIONS.into_iter().rev().filter(|&n| n <= config.n_ctx);
+    let (n, view) = sizes.flat_map(|n| views.map(|view| (n, view))).nth(part)?;
+    Some(rehearse(device, || {
         let model = hollow(config, precision, device)?;
-        for n in POSITIONS.into_iter().rev().filter(|&n| n <= config.n_ctx) {
-            for view in [View::TransformerLens, View::HuggingFace] {
-                passes(&model, n, view, &[LogitsWanted::Last, LogitsWanted::LastRaw, LogitsWanted::All])?;
-                let kept: Vec<(usize, usize)> = (0..n).map(|position| (0, position)).collect();
-                let rows = run_pass(&model, &[&vec![config.eos; n]], &[HookPoint::new(0, Site::ResidPost)], view, &kept)?;
-                rows.iter().for_each(|rows| drop(moments(&Tensor::cat(vec![rows.clone(), rows.clone()], 0))));
-            }
-        }
+        passes(&model, n, view, &[LogitsWanted::Last, LogitsWanted::LastRaw, LogitsWanted::All])?;
+        let kept: Vec<(usize, usize)> = (0..n).map(|position| (0, position)).collect();
+        let rows = run_pass(&model, &[&vec![config.eos; n]], &[HookPoint::new(0, Site::ResidPost)], view, &kept)?;
+        rows.iter().for_each(|rows| drop(moments(&Tensor::cat(vec![rows.clone(), rows.clone()], 0))));
         Ok(())
-    })
+    }))
 }
 
 /// Of one sequence of `n` tokens, one for each kind of logits.

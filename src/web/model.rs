@@ -75,11 +75,11 @@ impl Lab {
         Ok(rehearse_loading(&config, precision, &self.device).into())
     }
 
-    /// The same of what may come after that, of a model that is here.
+    /// The same of what may come after that, of a model that is here: a part of it. Whether there is such a part.
     #[wasm_bindgen(js_name = modelRehearseUse)]
-    pub async fn model_rehearse_use(&self, id: u32) -> JsResult {
+    pub async fn model_rehearse_use(&self, id: u32, part: u32) -> JsResult {
         let model = self.model(id)?;
-        Ok(rehearse_use(&model.gpt2.config, model.gpt2.precision, &self.device).into())
+        Ok(rehearse_use(&model.gpt2.config, model.gpt2.precision, &self.device, part as usize).is_some_and(|is_needed| is_needed).into())
     }
 
     /// The next safetensors file begins; `bytes` is its length, or null where that is not known.

@@ -21,8 +21,10 @@ const compiling = new Set();
 /** Of those that were last compiled together, and of those that were last postponed together. */
 let total = 0,
   postponed = 0;
-/** Asks for what may be needed when nothing else is to be done. @type {(() => Promise<boolean>) | null} */
+/** Asks for a part of what may be needed when nothing else is to be done. @type {((part: number) => Promise<boolean>) | null} */
 let rehearsal = null;
+/** The part that is next. */
+let part = 0;
 /** Whether `compileIdly` is under way. */
 let idling = false;
 
@@ -106,18 +108,23 @@ export function compile() {
 /**
  * Leaves what may be needed to `compileIdly`.
  *
- * @param {() => Promise<boolean>} rehearse   asks for it
+ * @param {(part: number) => Promise<boolean>} rehearse   asks for a part of it, each of which takes a moment; false behind the last one
  */
 export function postpone(rehearse) {
   rehearsal = rehearse;
+  part = 0;
 }
 
-/** Asks for what was left for later, and keeps it apart from what is needed at once. */
-async function rehearsed() {
-  const rehearse = rehearsal;
-  rehearsal = null;
-  // What was rehearsed with may be gone.
-  await rehearse?.().catch(() => false);
+/** Asks for what was left for later, part by part, and keeps it apart from what is needed at once. @param {() => boolean} isIdle */
+async function rehearsed(isIdle) {
+  while (rehearsal !== null && isIdle()) {
+    const rehearse = rehearsal;
+    // What was rehearsed with may be gone.
+    const isMore = await rehearse(part++).catch(() => false);
+    if (!isMore && rehearsal === rehearse) rehearsal = null;
+    // What has been asked for meanwhile comes first.
+    await new Promise((done) => setTimeout(done));
+  }
   if (later.size === 0) postponed = 0;
   postponed += waiting.size;
   for (const standIn of waiting) later.add(standIn);
@@ -149,7 +156,7 @@ export async function compiled(watch) {
 export async function compileIdly(isIdle, tell) {
   if (idling || !isIdle()) return;
   idling = true;
-  if (rehearsal !== null) await rehearsed();
+  if (rehearsal !== null) await rehearsed(isIdle);
   const had = later.size;
   for (const standIn of later) {
     if (!isIdle()) break;

@@ -78,7 +78,7 @@ async function attempt(spec, tools, rest) {
     await lab.release(made.id);
     throw checkFailed(plan.name, check);
   }
-  postpone(() => lab.modelRehearseUse(made.id));
+  postpone((part) => lab.modelRehearseUse(made.id, part));
   const kept = plan.kind === "files" ? { kept: null } : feeder.kept();
   const source = { kind: plan.kind, ...(plan.url === null ? {} : { url: plan.url }), ...kept };
   return { ...made, check, source, device: choice.device, parts: { ...layout.small, weights: feeder.weights } };
