@@ -121,6 +121,8 @@ function plots({ model, decode, features, batch, saeD, weights, atBatch, atFeatu
     const middle = list.find((item) => item[key] === (key === "features" ? atFeatures : atBatch)) ?? list[Math.floor(list.length / 2)];
     const anchor = median(middle.times.tied) / middle[key];
     const ticks = list.map((item) => item[key]);
+    // Where steps are quick, the copy that is kept for the case of a lost GPU was read among them.
+    const stepsAlone = list.filter(({ step }) => step.readbacks === 0);
     const fixed = key === "features" ? `features, at batch ${atBatch}` : `batch, at ${atFeatures} features`;
     const flops = ({ features, batch }) => 10 * batch * saeD * features;
     return [
@@ -129,7 +131,7 @@ function plots({ model, decode, features, batch, saeD, weights, atBatch, atFeatu
         { name: "in proportion", theory: true, points: ticks.map((n) => [n, anchor * n]) },
       ] },
       { title: "What a step of tied moves and computes", x: fixed, y: "MB counted on WebGPU; GFLOP", log: true, ticks, series: [
-        { name: "MB moved", points: list.map((item) => [item[key], bytesMoved(item.step) / 1e6]) },
+        { name: "MB moved", points: stepsAlone.map((item) => [item[key], bytesMoved(item.step) / 1e6]) },
         { name: "GFLOP", points: list.map((item) => [item[key], flops(item) / 1e9]) },
         { name: "in proportion", theory: true, points: ticks.map((n) => [n, ((bytesMoved(middle.step) / 1e6) * n) / middle[key]]) },
       ] },
