@@ -119,8 +119,11 @@ export function postpone(rehearse) {
 async function rehearsed(isIdle) {
   while (rehearsal !== null && isIdle()) {
     const rehearse = rehearsal;
-    // What was rehearsed with may be gone.
-    const isMore = await rehearse(part++).catch(() => false);
+    const isMore = await rehearse(part++).catch((error) => {
+      // After a trap nothing of the engine is touched again; else what was rehearsed with may be gone.
+      if (error instanceof WebAssembly.RuntimeError) throw error;
+      return false;
+    });
     if (!isMore && rehearsal === rehearse) rehearsal = null;
     // What has been asked for meanwhile comes first.
     await new Promise((done) => setTimeout(done));

@@ -178,8 +178,12 @@ async function call(id, method, args, progress) {
 /** Compiles shaders that may be needed, until somebody asks for something. */
 async function prepareMore() {
   const isIdle = () => running.size === 0 && !dead;
-  await compileIdly(isIdle, (done, total) => shaders.add({ phase: "shaders", done, total }));
-  shaders.flush();
+  try {
+    await compileIdly(isIdle, (done, total) => shaders.add({ phase: "shaders", done, total }));
+    shaders.flush();
+  } catch (error) {
+    await die(error);
+  }
 }
 
 /**

@@ -39,9 +39,11 @@ impl Pair {
         width: usize,
         buffers: &mut Buffers,
     ) -> Option<(Self, usize)> {
-        let levels = if kind == Leveled::Columns { ends.len() } else { 1 };
         // Nothing is read together that is of two levels.
-        let whole = if levels > 1 { (dims(&on_gpu(a)?)[1] / levels).is_multiple_of(4) } else { ends.iter().all(|end| end.is_multiple_of(4)) };
+        let (levels, whole) = match kind {
+            Leveled::Columns => (ends.len(), (dims(&on_gpu(a)?)[1] / ends.len()).is_multiple_of(4)),
+            Leveled::Rows | Leveled::Prefixes => (1, ends.iter().all(|end| end.is_multiple_of(4))),
+        };
         let (pair, k) = Self::new(form, [a, b], width, whole, buffers)?;
         (pair.form == form).then_some((pair, k / levels))
     }
