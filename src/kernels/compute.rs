@@ -9,6 +9,7 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::expr::Expr;
+use super::levels::spans;
 use super::{cpu, plain};
 
 /// What a kernel adds up before its expressions are evaluated.
@@ -51,8 +52,6 @@ impl Source {
 
 /// The parts of a [`Source::Leveled`], one level after the other: the product's operands, and the columns of the result that they are, or the rows.
 pub fn levels(form: Form, a: &Tensor<2>, b: &Tensor<2>, ends: &[usize]) -> Vec<(Tensor<2>, Tensor<2>, Range<usize>)> {
-    let starts = [0].into_iter().chain(ends.iter().copied());
-    let levels = starts.zip(ends).map(|(start, &end)| start..end).enumerate();
     let block = |x: &Tensor<2>, level: usize| {
         let width = x.dims()[1] / ends.len();
         x.clone().narrow(1, level * width, width)
@@ -62,7 +61,7 @@ pub fn levels(form: Form, a: &Tensor<2>, b: &Tensor<2>, ends: &[usize]) -> Vec<(
         Form::Outer => (a.clone().narrow(1, part.start, part.len()), block(b, level), part),
         Form::Plain => panic!("a plain product has no levels"),
     };
-    levels.map(operands).collect()
+    spans(ends).enumerate().map(operands).collect()
 }
 
 /// Where a result goes.

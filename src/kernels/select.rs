@@ -9,7 +9,7 @@
 //!
 //! A count is 3 dispatches over all values (compare, to float, sum; one more for a whole matrix) and
 //! 3–4 over one value per row: 208 dispatches for [`largest_positive`] (239 for a matrix), about 250
-//! for [`largest`]. On one core of a 2.1 GHz Xeon the 32 largest of each row of 256 × 1536 take 6.5 ms; a
+//! for [`plain_largest`]. On one core of a 2.1 GHz Xeon the 32 largest of each row of 256 × 1536 take 6.5 ms; a
 //! product of 256 × 96 and 96 × 1536 takes 2.5. Counts are f32, exact for a `k` of up to 2^24. burn's own
 //! `topk` inserts one value after another, and its `sort` runs on the host.
 
@@ -88,47 +88,53 @@ pub fn largest_positive(values: &Tensor<2>, k: usize, per: Per) -> Tensor<2> {
     values.clone().greater_equal(kth_largest(values, k, per)).float()
 }
 
-/// 1 where a value is one of the `k` largest of the candidates, else 0: all candidates where there
-/// are no more than `k`. `among` has 1 for every candidate column, else 0; without it all are
-/// candidates. Values tied with the k-th are all taken.
+/// The `k` largest of each row's candidates: all where there are no more than `k`. Values tied with the k-th are all taken.
+pub struct Largest {
+    /// 1 for each, else 0, `[rows, n]`.
+    pub mask: Tensor<2>,
+    /// The other values where these are, else 0, `[rows, n]`.
+    pub values: Tensor<2>,
+    /// What is made of the number of candidates, `[1, 1]`.
+    pub of_candidates: Tensor<2>,
+}
+
+/// Selects by `rank` from `pre` the `k` largest of each row; candidates are the columns for which `among` is 1, not 0. `then` is what becomes of
+/// their number.
+///
+/// # Shapes
+/// rank and pre `[rows, n]`; among is of elements `[1, n]`
+pub fn largest(rank: &Tensor<2>, pre: &Tensor<2>, k: usize, among: &Expr, then: impl Fn(Expr) -> Expr) -> Largest {
+    let then = then(Expr::sum(0));
+    #[cfg(target_arch = "wasm32")]
+    if let Some([mask, values, of_candidates]) = super::gpu::select::largest(rank, pre, k, among, &then) {
+        return Largest { mask, values, of_candidates };
+    }
+    let [_, n] = rank.dims();
+    let columns = compute_one(Source::Each, [1, n], among.clone());
+    let mask = super::cpu::select::largest(rank, k, &columns).unwrap_or_else(|| plain_largest(rank, k, &columns));
+    let values = compute_one(Source::Each, rank.dims(), Expr::from(pre) * &mask);
+    let of_candidates = compute_one(Source::Rows { cols: n, of: vec![Expr::from(&columns)] }, [1, 1], then);
+    Largest { mask, values, of_candidates }
+}
+
+/// 1 for the `k` largest of each row's candidates, else 0; `among` has 1 for every column that is one, else 0.
 ///
 /// # Shapes
 /// values `[rows, n]`, among `[1, n]` → `[rows, n]`
-pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Tensor<2> {
-    #[cfg(target_arch = "wasm32")]
-    if let Some(mask) = super::gpu::select::largest(values, k, per, among) {
-        return mask;
-    }
-    super::cpu::select::largest(values, k, per, among).unwrap_or_else(|| plain_largest(values, k, per, among))
-}
-
-pub fn plain_largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Tensor<2> {
-    let [rows, n] = values.dims();
-    let device = values.device();
-    let chosen = match among {
-        Some(among) => among.clone(),
-        None => Tensor::ones([1, n], &device),
-    };
-    let candidates = match per {
-        Per::Row => chosen.clone().sum_dim(1),
-        Per::Matrix => chosen.clone().sum_dim(1) * rows as f64,
-    }; // [1, 1]
+pub fn plain_largest(values: &Tensor<2>, k: usize, among: &Tensor<2>) -> Tensor<2> {
+    let candidates = among.clone().sum_dim(1); // [1, 1]
     let k = candidates.clone().clamp_max(k as f64);
-    let reach = |bound: f64| total(values.clone().greater_equal_elem(bound).float() * chosen.clone(), per).greater_equal(k.clone());
+    let reach = |bound: f64| total(values.clone().greater_equal_elem(bound).float() * among.clone(), Per::Row).greater_equal(k.clone());
     // The k-th largest is positive, (nearly) zero or negative. A negative one is minus the
     // (candidates − k + 1)-th largest of the values' negatives.
     let (positive, not_negative) = (reach(TINY), reach(-TINY));
-    let sign = positive.clone().float() * 2.0 - 1.0; // [rows or 1, 1]
+    let sign = positive.clone().float() * 2.0 - 1.0; // [rows, 1]
     let rank = (candidates - k.clone() + 1.0).mask_where(positive.clone(), k);
     // Of the other sign, so never reached, are those that are no candidates.
-    let signed = values.clone() * sign.clone();
-    let signed = match among {
-        Some(among) => signed * among.clone() + (among.clone() - 1.0),
-        None => signed,
-    };
+    let signed = values.clone() * sign.clone() * among.clone() + (among.clone() - 1.0);
     let zero = not_negative.bool_and(positive.bool_not());
-    let threshold = (kth(&signed, &rank, per) * sign).mask_fill(zero, -TINY);
-    values.clone().greater_equal(threshold).float() * chosen
+    let threshold = (kth(&signed, &rank, Per::Row) * sign).mask_fill(zero, -TINY);
+    values.clone().greater_equal(threshold).float() * among.clone()
 }
 
 /// The `k`-th largest value where it is at least [`TINY`], else [`TINY`].
@@ -184,14 +190,17 @@ mod tests {
         let n = data.len() / rows;
         let values = matrix(data, rows);
         let chosen = |at: usize| among.is_none_or(|a| a[at % n] == 1.0);
-        let tensor = among.map(|a| matrix(a, 1));
+        let columns = Expr::from(matrix(among.unwrap_or(&vec![1.0; n]), 1));
         let rows_of = data.chunks(n).enumerate();
         let by_row: Vec<f32> = rows_of.flat_map(|(row, values)| sorted(values, k, |at| chosen(row * n + at))).collect();
         let got = |mask: Tensor<2>| block_on(read(mask)).unwrap().data;
-        assert_eq!(got(largest(&values, k, Per::Row, tensor.as_ref())), by_row, "{name}, per row, k {k}");
-        let whole = sorted(data, k, chosen);
-        assert_eq!(got(largest(&values, k, Per::Matrix, tensor.as_ref())), whole, "{name}, whole, k {k}");
+        let found = largest(&values, &(values.clone() + 1.0), k, &columns, |n| n * 3.0);
+        assert_eq!(got(found.mask), by_row, "{name}, per row, k {k}");
+        let those: Vec<f32> = by_row.iter().zip(data).map(|(m, v)| m * (v + 1.0)).collect();
+        assert_eq!(got(found.values), those, "{name}, those, k {k}");
+        assert_eq!(got(found.of_candidates), [3.0 * (0..n).filter(|at| chosen(*at)).count() as f32], "{name}, candidates");
         if among.is_none() {
+            let whole = sorted(data, k, chosen);
             let positive = |mask: Vec<f32>| -> Vec<f32> { mask.iter().zip(data).map(|(m, v)| if *v > 0.0 { *m } else { 0.0 }).collect() };
             assert_eq!(got(largest_positive(&values, k, Per::Row)), positive(by_row), "{name}, positive per row, k {k}");
             assert_eq!(got(largest_positive(&values, k, Per::Matrix)), positive(whole), "{name}, positive, k {k}");
@@ -245,7 +254,8 @@ mod tests {
     #[test]
     fn numbers_below_the_smallest_one_tie_with_zero() {
         let data = [1e-40, 0.0, -1e-32, -1.0, 2.0];
-        let mask = |k| block_on(read(largest(&matrix(&data, 1), k, Per::Row, None))).unwrap().data;
+        let all = Expr::from(matrix(&[1.0; 5], 1));
+        let mask = |k| block_on(read(largest(&matrix(&data, 1), &matrix(&data, 1), k, &all, |n| n).mask)).unwrap().data;
         assert_eq!(mask(1), [0.0, 0.0, 0.0, 0.0, 1.0]);
         assert_eq!(mask(2), [1.0, 1.0, 1.0, 0.0, 1.0]);
         assert_eq!(mask(5), [1.0; 5]);

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 
 use super::affine::Affine;
 use super::config::Kind;
+use super::dead::Dead;
 use super::learn::{self, Learnt, Tally};
 use crate::kernels::Expr;
 
@@ -131,8 +132,8 @@ pub struct Batch {
     pub denormalize: Option<(Tensor<2>, Tensor<2>)>,
     /// The coefficient of the sparsity term, at this step.
     pub coefficient: f64,
-    /// 1 for every latent that counts as dead, else 0, `[1, d_sae]`; `None` when none can be.
-    pub dead: Option<Tensor<2>>,
+    /// `None` when no latent can be.
+    pub dead: Option<Dead>,
     /// Coefficient of the auxiliary top-k loss; 0 for none. Needs `dead`.
     pub aux_k: f64,
     /// Ghost gradients for dead latents. Needs `dead`.

@@ -22,8 +22,35 @@ use burn::tensor::Tensor;
 use super::affine::Affine;
 use super::architecture::Batch;
 use super::learn::{Other, Tally};
-use crate::kernels::select::{Per, largest};
+use crate::kernels::select::{self, largest};
 use crate::kernels::{Expr, Form, Numbers, Out, Source, compute, compute_one};
+
+/// Which latents count as dead.
+#[derive(Clone)]
+pub enum Dead {
+    /// Those with 1, not 0, in a row `[1, d_sae]`.
+    These(Tensor<2>),
+    /// Those that were last active before the step of this number, as [`Tally::last`] tells.
+    LastBefore(usize),
+}
+
+impl Dead {
+    /// 1 for each, else 0, of elements `[1, d_sae]`; `last` is [`Tally::last`].
+    pub fn expr(&self, last: &Tensor<2>) -> Expr {
+        match self {
+            Self::These(dead) => Expr::from(dead),
+            Self::LastBefore(step) => Expr::number(&Numbers::new(vec![*step as f64]), 0).greater(last),
+        }
+    }
+
+    /// The same as a row `[1, d_sae]`.
+    pub fn row(&self, last: &Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::These(dead) => dead.clone(),
+            Self::LastBefore(_) => compute_one(Source::Each, last.dims(), self.expr(last)),
+        }
+    }
+}
 
 /// The gradients of a term of the loss that only dead latents feel.
 pub struct Revived {
@@ -52,9 +79,9 @@ pub fn revive(
 ) -> Option<Revived> {
     let dead = batch.dead.as_ref()?;
     if batch.aux_k != 0.0 {
-        Some(auxiliary_top_k(&affine.w_dec, batch, dead, pre, rank.unwrap_or(pre), residual, r))
+        Some(auxiliary_top_k(&affine.w_dec, batch, &dead.expr(&tally.last), pre, rank.unwrap_or(pre), residual, r))
     } else if batch.ghost {
-        Some(ghost(&affine.w_dec, batch, dead, pre, residual, tally))
+        Some(ghost(&affine.w_dec, batch, &dead.row(&tally.last), pre, residual, tally))
     } else {
         None
     }
@@ -63,24 +90,15 @@ pub fn revive(
 /// The auxiliary top-k of some latents: all, or those of one level.
 ///
 /// # Shapes
-/// w_dec `[latents, d_out]`, dead `[1, latents]`, pre and rank `[rows, latents]`, residual `[rows, d_out]`
+/// w_dec `[latents, d_out]`, dead of elements `[1, latents]`, pre and rank `[rows, latents]`, residual `[rows, d_out]`
 #[allow(clippy::too_many_arguments, reason = "each is a tensor of its own")]
-pub fn auxiliary_top_k(
-    w_dec: &Tensor<2>,
-    batch: &Batch,
-    dead: &Tensor<2>,
-    pre: &Tensor<2>,
-    rank: &Tensor<2>,
-    residual: &Tensor<2>,
-    r: f64,
-) -> Revived {
+pub fn auxiliary_top_k(w_dec: &Tensor<2>, batch: &Batch, dead: &Expr, pre: &Tensor<2>, rank: &Tensor<2>, residual: &Tensor<2>, r: f64) -> Revived {
     let ([rows, d_out], [_, latents]) = (residual.dims(), pre.dims());
     let k_aux = (batch.x.dims()[1] / 2).max(1);
-    let mask = largest(rank, k_aux, Per::Row, Some(dead));
-    let acts = compute_one(Source::Each, [rows, latents], Expr::from(pre) * &mask);
     let numbers = Numbers::new(vec![batch.aux_k * r, k_aux as f64]);
-    let scale = (Expr::sum(0) / Expr::number(&numbers, 1)).min(1.0) * Expr::number(&numbers, 0);
-    let scale = Expr::from(compute_one(Source::Rows { cols: latents, of: vec![Expr::from(dead)] }, [1, 1], scale));
+    let scale = |n_dead: Expr| (n_dead / Expr::number(&numbers, 1)).min(1.0) * Expr::number(&numbers, 0);
+    let select::Largest { mask, values: acts, of_candidates: scale } = largest(rank, pre, k_aux, dead, scale);
+    let scale = Expr::from(scale);
     let error = batch.d_output_of(Expr::sum(0)) + residual;
     let d_recons = batch.d_output_of(&error * &scale * 2.0);
     let outs = vec![Out::New(error), Out::New(d_recons)];

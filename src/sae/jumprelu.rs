@@ -117,7 +117,7 @@ impl Architecture for JumpRelu {
         let h = Expr::from(&pre);
         let open = h.greater(&threshold);
         let f = &h * &open;
-        let below = batch.dead.as_ref().filter(|_| settings.pre_act_coefficient != 0.0);
+        let below = batch.dead.as_ref().filter(|_| settings.pre_act_coefficient != 0.0).map(|dead| dead.row(&tally.last));
         let needs_norms = below.is_some() || settings.penalty == JumpPenalty::Tanh;
         let norms = needs_norms.then(|| affine.decoder_norms());
         // From 10 on tanh is 1; a GPU's own, made of exponentials, is no number for large ones.

@@ -23,7 +23,7 @@ use super::learn::{Gradient, Learnt, Tally, Terms};
 use super::named::Named;
 use super::topk::{Ranked, Selected};
 use crate::error::Result;
-use crate::kernels::levels::prefixes;
+use crate::kernels::levels::{prefixes, spans};
 use crate::kernels::{Expr, Form, Source, compute_one};
 
 pub struct Matryoshka {
@@ -58,16 +58,15 @@ impl Matryoshka {
             return Some((d_pre, compute_one(d_w_dec, affine.w_dec.dims(), Expr::sum(0))));
         }
         let (mut d_pre, mut d_w_dec) = (Vec::new(), Vec::new());
-        let mut start = 0;
-        for (level, &end) in self.widths.iter().enumerate() {
-            let columns = |t: &Tensor<2>| t.clone().narrow(1, start, end - start);
-            let w_dec = affine.w_dec.clone().narrow(0, start, end - start);
-            let revived = dead::auxiliary_top_k(&w_dec, batch, &columns(dead), &columns(pre), &columns(rank), &residual(level), r);
+        let dead = dead.row(&tally.last);
+        for (level, part) in spans(&self.widths).enumerate() {
+            let columns = |t: &Tensor<2>| t.clone().narrow(1, part.start, part.len());
+            let w_dec = affine.w_dec.clone().narrow(0, part.start, part.len());
+            let revived = dead::auxiliary_top_k(&w_dec, batch, &Expr::from(columns(&dead)), &columns(pre), &columns(rank), &residual(level), r);
             tally.add_squares(revived.term);
             let (acts, d_recons) = revived.decoded;
             d_w_dec.push(compute_one(Source::product(Form::Outer, &acts, &d_recons), w_dec.dims(), Expr::sum(0)));
             d_pre.push(revived.d_pre);
-            start = end;
         }
         Some((Tensor::cat(d_pre, 1), Tensor::cat(d_w_dec, 0)))
     }

@@ -32,6 +32,7 @@ pub mod train;
 pub use affine::Affine;
 pub use architecture::{Architecture, Batch, Parameter, Saved, Step};
 pub use config::{Config, Extras, JumpPenalty, Kind, Metadata, Normalization, Unit};
+pub use dead::Dead;
 pub use inference::{Inference, normalize};
 pub use init::Init;
 pub use learn::{Gradient, Learnt, Tally};

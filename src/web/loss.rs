@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use super::convert::{from_js, set, tensor_to_js};
 use super::{JsResult, Lab, flat};
 use crate::error::{LabError, check_setting};
-use crate::sae::{Batch, check_width};
+use crate::sae::{Batch, Dead, check_width};
 use crate::tensors::{check_rows, read, upload};
 
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ impl Lab {
             for &latent in &options.dead {
                 *mask.get_mut(latent).ok_or_else(|| LabError::setting("dead", latent, "a latent of this SAE"))? = 1.0;
             }
-            let dead = (!options.dead.is_empty()).then(|| upload(mask, [1, sae.config.d_sae], &x.device()));
+            let dead = (!options.dead.is_empty()).then(|| Dead::These(upload(mask, [1, sae.config.d_sae], &x.device())));
             Batch { dead, aux_k: options.aux_k_coefficient, ghost: options.ghost, ..sae.batch(x, target, options.l1) }
         };
         let architecture = sae.borrow().architecture.clone();

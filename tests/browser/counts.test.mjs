@@ -14,6 +14,8 @@ const BYTES = 1.15;
 /** At most so many dispatches for a training step, of whatever architecture. */
 const STEP = 15;
 const ARCHITECTURES = ["tied", "untied", "standard", "topk", "jumprelu", "batchtopk", "gated", "matryoshka_batchtopk"];
+/** With the auxiliary top-k of dead latents. */
+const WITH_DEAD = { topk: STEP, batchtopk: 18, matryoshka_batchtopk: 22 };
 
 /** On the page: `ask("ask")` for the counts so far, `ask("marks")` for those at each readback. */
 async function listen({ lab }) {
@@ -82,26 +84,33 @@ test("a forward pass reads back what is wanted of it, and nothing else", OPTIONS
   }
 });
 
+/** What a step costs, in which at most `most` dispatches are allowed. */
+async function perStep(session, architecture, recipe, most) {
+  await listen(session);
+  // Two trainings of one epoch that differ in nothing but the number of steps; from the third one on latents can be dead.
+  const [three, seven] = await session.lab(async ({ lab, architecture, recipe }) => {
+    const sae = await lab.createSae({ architecture, dIn: 32, dSae: 384 });
+    const train = async (steps) => {
+      const rows = { data: Float32Array.from({ length: 64 * steps * 32 }, (_, i) => Math.sin(i * 1.7) * 3), shape: [64 * steps, 32] };
+      const before = await globalThis.ask("ask");
+      await sae.train(rows, { epochs: 1, batchSize: 64, ...recipe });
+      return [before, await globalThis.ask("ask")];
+    };
+    await train(3); // compiles
+    const counted = [await train(3), await train(7)];
+    await sae.dispose();
+    return counted;
+  }, { architecture, recipe });
+  const step = Object.fromEntries(Object.entries(minus(minus(seven[1], seven[0]), minus(three[1], three[0]))).map(([name, n]) => [name, n / 4]));
+  session.note(`${few(step)}, ${(bytesMoved(step) / 1e6).toFixed(1)} MB moved`);
+  assert.equal(step.readbacks, 0);
+  assert.ok(step.dispatches > 0 && step.dispatches <= most, `${step.dispatches} dispatches a step, ${most} are allowed`);
+}
+
 for (const architecture of ARCHITECTURES) {
-  test(`a training step, ${architecture}`, { ...OPTIONS, shared: true }, async (session) => {
-    await listen(session);
-    // Two trainings of one epoch that differ in nothing but the number of steps.
-    const [one, five] = await session.lab(async ({ lab, architecture }) => {
-      const sae = await lab.createSae({ architecture, dIn: 32, dSae: 384 });
-      const train = async (steps) => {
-        const rows = { data: Float32Array.from({ length: 64 * steps * 32 }, (_, i) => Math.sin(i * 1.7) * 3), shape: [64 * steps, 32] };
-        const before = await globalThis.ask("ask");
-        await sae.train(rows, { epochs: 1, batchSize: 64 });
-        return [before, await globalThis.ask("ask")];
-      };
-      await train(1); // compiles
-      const counted = [await train(1), await train(5)];
-      await sae.dispose();
-      return counted;
-    }, { architecture });
-    const step = Object.fromEntries(Object.entries(minus(minus(five[1], five[0]), minus(one[1], one[0]))).map(([name, n]) => [name, n / 4]));
-    session.note(`${few(step)}, ${(bytesMoved(step) / 1e6).toFixed(1)} MB moved`);
-    assert.equal(step.readbacks, 0);
-    assert.ok(step.dispatches > 0 && step.dispatches <= STEP, `${step.dispatches} dispatches a step, ${STEP} are allowed`);
-  });
+  test(`a training step, ${architecture}`, { ...OPTIONS, shared: true }, (session) => perStep(session, architecture, {}, STEP));
+}
+
+for (const [architecture, most] of Object.entries(WITH_DEAD)) {
+  test(`a training step in which latents can be dead, ${architecture}`, { ...OPTIONS, shared: true }, (session) => perStep(session, architecture, { deadWindow: 1 }, most));
 }

@@ -11,7 +11,7 @@ use crate::Answer;
 use crate::held::{Held, Near};
 use crate::inputs::poisoned;
 
-/// The `k` largest of `[rows, n]`, of each row or of all. `values`: "normal", "rectified", "negative", "tied", "constant", "zeros", "scales" or "near".
+/// The `k` largest of `[rows, n]`: of each row or of all the threshold, or of each row's candidates which they are. `values`: "normal", "rectified", "negative", "tied", "constant", "zeros", "scales" or "near".
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Select {
@@ -21,12 +21,12 @@ pub struct Select {
     k: usize,
     matrix: bool,
     values: String,
-    /// The threshold, not the mask.
+    /// The threshold, not which they are.
     kth: bool,
     /// What is kept of the values themselves, or of others, and the threshold, in which `kth` has to be.
     #[serde(default)]
     kept: Option<Kept>,
-    /// How many of seven columns are candidates; 7: no choice is given.
+    /// How many of seven columns are candidates.
     among: usize,
 }
 
@@ -60,29 +60,34 @@ pub async fn select(device: &Device, sizes: Select) -> Answer {
         .collect();
     let chosen: Vec<f32> = (0..n).map(|_| f32::from(u8::from(rng.below(7) < among))).collect();
     let on = upload(values.clone(), [rows, n], device);
-    let among = (among < 7).then(|| upload(chosen.clone(), [1, n], device));
+    // As latents are that have not been active for long.
+    let last = upload(chosen.iter().map(|one| 8.0 - 3.0 * one).collect(), [1, n], device);
+    let among = Expr::number(&Numbers::new(vec![6.0]), 0).greater(&last);
     let per = if matrix { Per::Matrix } else { Per::Row };
     let others: Vec<f32> = (0..rows * n).map(|_| rng.normal() as f32).collect();
-    let pre = if kept == Some(Kept::Others) { upload(others.clone(), [rows, n], device) } else { on.clone() };
+    let pre = if kept != Some(Kept::Own) { upload(others.clone(), [rows, n], device) } else { on.clone() };
     let before = upload(vec![3.0], [1, 1], device);
     // Memory in which something has been counted before.
     let counts = Counts::default();
     select::kept(&pre, &pre, k, per, |kth| kth, &counts);
     poisoned(device).await?;
-    let mut features = None;
+    let mut more = Vec::new();
     let got = if kept.is_some() {
         let (y, then) = select::kept(&on, &pre, k, per, |kth| kth.max(2.0) * Expr::number(&Numbers::new(vec![4.0]), 0) + &before, &counts);
-        features = Some(y);
+        more.push(("kept", y));
         then
     } else if kth {
         kth_largest(&on, k, per)
     } else {
-        largest(&on, k, per, among.as_ref())
+        let found = largest(&on, &pre, k, &among, |n| n * 0.5 + &before);
+        more.extend([("those", found.values), ("candidates", found.of_candidates)]);
+        found.mask
     };
 
     let all: Vec<usize> = (0..rows * n).collect();
     let groups: Vec<&[usize]> = if matrix { vec![&all] } else { all.chunks(n).collect() };
     let (mut truth, mut kept_truth) = (Vec::new(), Vec::new());
+    let half = chosen.iter().sum::<f32>() * 0.5 + 3.0;
     for group in groups {
         // Values that count as zero tie with it.
         let compared = |at: usize| if values[at].abs() <= TINY && values[at] < TINY { 0.0 } else { values[at] };
@@ -99,11 +104,14 @@ pub async fn select(device: &Device, sizes: Select) -> Answer {
             continue;
         }
         let least = order.get(k.min(order.len()).wrapping_sub(1)).copied().unwrap_or(f32::INFINITY);
-        truth.extend(group.iter().map(|at| f32::from(u8::from(chosen[at % n] == 1.0 && compared(*at) >= least))));
+        let is_one = |at: usize| chosen[at % n] == 1.0 && compared(at) >= least;
+        truth.extend(group.iter().map(|at| f32::from(u8::from(is_one(*at)))));
+        kept_truth.extend(group.iter().map(|&at| if is_one(at) { others[at] } else { 0.0 }));
     }
-    let held = Held::default().against("y", got, truth.into_iter().map(Near::exactly)).await?;
-    match features {
-        Some(features) => held.against("kept", features, kept_truth.into_iter().map(Near::exactly)).await,
-        None => Ok(held),
+    let mut held = Held::default().against("y", got, truth.into_iter().map(Near::exactly)).await?;
+    let mut truths = [kept_truth, vec![half]].into_iter();
+    for (name, tensor) in more {
+        held = held.against(name, tensor, truths.next().unwrap_or_default().into_iter().map(Near::exactly)).await?;
     }
+    Ok(held)
 }

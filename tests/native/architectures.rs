@@ -7,7 +7,7 @@ use std::rc::Rc;
 use burn::tensor::{Device, Tensor};
 use pollster::block_on;
 use sae_lab::sae::adam::{Adam, AdamSettings};
-use sae_lab::sae::{Architecture, Batch, Config, Inference, JumpPenalty, Kind, Normalization, Sae, Step, normalize};
+use sae_lab::sae::{Architecture, Batch, Config, Dead, Inference, JumpPenalty, Kind, Normalization, Sae, Step, normalize};
 use sae_lab::tensors::{HostTensor, read, upload};
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ fn batch(case: &Value, config: &Config, numbers: &Numbers, n: usize) -> Batch {
     Batch {
         target,
         denormalize,
-        dead: Some(upload(dead, [1, config.d_sae], &Device::flex())),
+        dead: Some(Dead::These(upload(dead, [1, config.d_sae], &Device::flex()))),
         aux_k: case["config"]["aux_loss_coefficient"].as_f64().unwrap_or(0.0),
         step: n + 1,
         ..Batch::new(x, coefficient)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
-use sae_lab::sae::{Batch, Config, Kind, Sae, Step};
+use sae_lab::sae::{Batch, Config, Dead, Kind, Sae, Step};
 use sae_lab::tensors::{HostTensor, upload};
 
 use crate::architectures::{host, scalar};
@@ -68,13 +68,13 @@ fn top_k_by_hand() {
 
     // The dead latent's pre-activation is −1 and counts as it is: ê = (0, −2) against the error (0, −1).
     let sae = two_by_two(Kind::TopK, |_, weights| set(weights, "W_dec", &[1.0, 0.0, 0.0, 2.0]));
-    let batch = Batch { dead: Some(rows(&[0.0, 1.0])), aux_k: 0.5, ..Batch::new(rows(&[3.0, -1.0]), 0.0) };
+    let batch = Batch { dead: Some(Dead::These(rows(&[0.0, 1.0]))), aux_k: 0.5, ..Batch::new(rows(&[3.0, -1.0]), 0.0) };
     let step = sae.architecture.step(&batch);
     assert_eq!(extra(&step, "auxiliary_reconstruction_loss"), 0.5);
     assert_eq!(gradient(&sae, &step, "W_dec"), [0.0, 6.0, 0.0, 1.0]);
-    let nobody = Batch { dead: Some(rows(&[0.0, 0.0])), aux_k: 0.5, ..Batch::new(rows(&[3.0, -1.0]), 0.0) };
+    let nobody = Batch { dead: Some(Dead::These(rows(&[0.0, 0.0]))), aux_k: 0.5, ..Batch::new(rows(&[3.0, -1.0]), 0.0) };
     assert_eq!(extra(&sae.architecture.step(&nobody), "auxiliary_reconstruction_loss"), 0.0);
-    let ghosts = Batch { dead: Some(rows(&[0.0, 0.0])), ghost: true, ..Batch::new(rows(&[3.0, -1.0]), 0.0) };
+    let ghosts = Batch { dead: Some(Dead::These(rows(&[0.0, 0.0]))), ghost: true, ..Batch::new(rows(&[3.0, -1.0]), 0.0) };
     assert_eq!(extra(&sae.architecture.step(&ghosts), "ghost_grad_loss"), 0.0);
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, activation};
 use sae_lab::rng::Rng;
-use sae_lab::sae::{Batch, Config, JumpPenalty, Kind, Normalization, Sae, Unit, normalize};
+use sae_lab::sae::{Batch, Config, Dead, JumpPenalty, Kind, Normalization, Sae, Unit, normalize};
 use sae_lab::tensors::{HostTensor, upload};
 
 use crate::architectures::host;
@@ -214,7 +214,7 @@ fn check(name: &str, config: &Config, aux_k: f64, ghost: bool) {
     let raw = random(&mut rng, [ROWS, config.d_in], 1.5);
     let target = if config.transcoder { random(&mut rng, [ROWS, config.d_out], 1.0) } else { raw.clone() };
     let (x, denormalize) = normalize(config.normalize_activations, raw);
-    let batch = Batch { target, denormalize, dead: Some(dead(config.d_sae)), aux_k, ghost, ..Batch::new(x, 0.3) };
+    let batch = Batch { target, denormalize, dead: Some(Dead::These(dead(config.d_sae))), aux_k, ghost, ..Batch::new(x, 0.3) };
     let step = sae.architecture.step(&batch);
 
     let parameters = sae.architecture.parameters();

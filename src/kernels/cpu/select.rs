@@ -22,35 +22,22 @@ pub fn kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Option<Tensor<2>> 
     })
 }
 
-/// [`crate::kernels::select::largest`]; `None` where a tensor is not the CPU's.
-pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Option<Tensor<2>> {
-    let values = flex::contiguous(flex::of(values)?);
-    let among = match among {
-        Some(among) => Some(flex::contiguous(flex::of(among)?)),
-        None => None,
-    };
+/// 1 for the `k` largest of each row's candidates, else 0, where `among` has 1 for every column that is one, else 0. `None` where a tensor is
+/// not the CPU's.
+pub fn largest(values: &Tensor<2>, k: usize, among: &Tensor<2>) -> Option<Tensor<2>> {
+    let (values, among) = (flex::contiguous(flex::of(values)?), flex::contiguous(flex::of(among)?));
     let [rows, n] = [values.layout().shape()[0], values.layout().shape()[1]];
-    let (values, among) = (floats(&values), among.as_ref().map(floats));
+    let (values, among) = (floats(&values), floats(&among));
     let mut mask = vec![0.0; rows * n];
     if n == 0 {
         return Some(flex::tensor(mask, [rows, n]));
     }
     let mut room = Vec::new();
-    let tall = match per {
-        Per::Row => 1,
-        Per::Matrix => rows.max(1),
-    };
-    for (values, mask) in values.chunks_exact(n * tall).zip(mask.chunks_exact_mut(n * tall)) {
-        let chosen =
-            values.iter().zip(std::iter::repeat_n(among, tall).flat_map(|among| (0..n).map(move |at| among.is_none_or(|among| among[at] == 1.0))));
-        let kth = match k {
-            0 => None,
-            k => select::kth_largest(chosen.filter(|(_, chosen)| *chosen).map(|(x, _)| *x), k, &mut room),
-        };
+    for (values, mask) in values.chunks_exact(n).zip(mask.chunks_exact_mut(n)) {
+        let chosen = values.iter().zip(among).filter(|(_, among)| **among == 1.0).map(|(x, _)| *x);
+        let kth = if k == 0 { None } else { select::kth_largest(chosen, k, &mut room) };
         select::reach(mask, values, kth.map_or(f32::MAX, bound));
-        if let Some(among) = among {
-            mask.chunks_exact_mut(n).for_each(|mask| mask.iter_mut().zip(among).for_each(|(x, chosen)| *x *= chosen));
-        }
+        mask.iter_mut().zip(among).for_each(|(x, chosen)| *x *= chosen);
     }
     Some(flex::tensor(mask, [rows, n]))
 }

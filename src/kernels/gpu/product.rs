@@ -12,6 +12,7 @@ use super::buffers::{Buffers, Slots, dims, is_turned, on_gpu};
 use super::ending::Ending;
 use crate::kernels::compute::Form;
 use crate::kernels::launch::{GROUPS, Kernel, THREADS};
+use crate::kernels::levels::spans;
 
 /// Threads of a workgroup along each axis.
 const SIDE: usize = 8;
@@ -172,10 +173,7 @@ impl Product {
 
     pub fn groups(&self, [m, n]: [usize; 2], ends: &[usize]) -> [u32; 2] {
         let (tall, wide) = (SIDE * ROWS, SIDE * self.columns * self.ending.width);
-        let of_levels = |tile: usize| {
-            let starts = [0].into_iter().chain(ends.iter().copied());
-            starts.zip(ends).map(|(start, end)| (end - start).div_ceil(tile)).sum()
-        };
+        let of_levels = |tile: usize| spans(ends).map(|part| part.len().div_ceil(tile)).sum();
         let (down, across) = match self.levels.map(|levels| levels.kind) {
             Some(Leveled::Columns) => (m.div_ceil(tall), of_levels(wide)),
             Some(Leveled::Rows) => (of_levels(tall), n.div_ceil(wide)),

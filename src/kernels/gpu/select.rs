@@ -19,10 +19,9 @@ use crate::kernels::select::{Counts, Per, TINY};
 enum Wanted {
     /// The k-th largest value, of those from [`TINY`] on.
     Kth,
-    /// 1 for the k largest, else 0.
-    Mask,
-    /// The same of some columns.
-    MaskAmong,
+    /// Of the columns that are candidates: 1 for the k largest, else 0, and other values where these are among them, else 0. Instead of
+    /// the k-th value how many candidates there are. Of rows only.
+    Among,
     /// `Kth`, and `relu` of other values where these are among the k largest from [`TINY`] on, else 0.
     Kept,
 }
@@ -32,13 +31,14 @@ enum Wanted {
 struct Row {
     wanted: Wanted,
     threads: u32,
+    /// Not 0 for a column that is a candidate; all are where there is none.
+    among: Option<Program>,
     kth: OfKth,
 }
 
 /// How many values have which bits, of those that have the bits that are known. Sizes: values, columns, k, workgroups.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Count {
-    wanted: Wanted,
     level: usize,
 }
 
@@ -49,7 +49,7 @@ struct Answer {
     kth: OfKth,
 }
 
-/// What becomes of the k-th value, where it is written, and the buffers that this reads.
+/// What becomes of the k-th value, where it is written, and the buffers that a kernel's expressions read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct OfKth {
     program: Program,
@@ -74,83 +74,99 @@ const SEEKERS: u32 = 64;
 
 /// [`crate::kernels::select::kth_largest`]; `None` where the tensor is not a GPU's.
 pub fn kth_largest(values: &Tensor<2>, k: usize, per: Per) -> Option<Tensor<2>> {
-    select(&[values], k, per, Wanted::Kth, &Expr::sum(0), None)?.pop()
+    let asked = Asked { inputs: &[values], k, per, among: None, then: &Expr::sum(0) };
+    asked.answer(Wanted::Kth, None)?.pop()
 }
 
-/// [`crate::kernels::select::largest`]; `None` where the tensor is not a GPU's.
-pub fn largest(values: &Tensor<2>, k: usize, per: Per, among: Option<&Tensor<2>>) -> Option<Tensor<2>> {
-    match among {
-        Some(among) => select(&[values, among], k, per, Wanted::MaskAmong, &Expr::sum(0), None)?.pop(),
-        None => select(&[values], k, per, Wanted::Mask, &Expr::sum(0), None)?.pop(),
-    }
+/// [`crate::kernels::select::largest`]; `None` where the tensors are not a GPU's.
+pub fn largest(rank: &Tensor<2>, pre: &Tensor<2>, k: usize, among: &Expr, then: &Expr) -> Option<[Tensor<2>; 3]> {
+    let asked = Asked { inputs: &[rank, pre], k, per: Per::Row, among: Some(among), then };
+    asked.answer(Wanted::Among, None)?.try_into().ok()
 }
 
 /// [`crate::kernels::select::kept`]; `None` where the tensors are not a GPU's.
 pub fn kept(rank: &Tensor<2>, pre: &Tensor<2>, k: usize, per: Per, then: &Expr, counts: &Counts) -> Option<(Tensor<2>, Tensor<2>)> {
-    let mut both = select(&[rank, pre], k, per, Wanted::Kept, then, Some(counts))?;
+    let asked = Asked { inputs: &[rank, pre], k, per, among: None, then };
+    let mut both = asked.answer(Wanted::Kept, Some(counts))?;
     let kth = both.pop()?;
     Some((both.pop()?, kth))
 }
 
-/// What is wanted, of values and of what else it goes by; of the k-th value what `then` makes of it.
-fn select(inputs: &[&Tensor<2>], k: usize, per: Per, wanted: Wanted, then: &Expr, counts: Option<&Counts>) -> Option<Vec<Tensor<2>>> {
-    let [rows, n] = inputs[0].dims();
-    let k = if wanted.is_positive() { k.max(1) } else { k };
-    if rows * n == 0 || k == 0 {
-        return None;
-    }
-    let (gpu, device) = (Gpu::of(inputs[0])?, &inputs[0].device());
-    let inputs: Vec<CubeTensor> = inputs.iter().map(|input| on_gpu(input).map(into_contiguous)).collect::<Option<_>>()?;
-    let of_kth = [if per == Per::Row { rows } else { 1 }, 1];
-    let outputs: Vec<CubeTensor> = wanted.written().iter().map(|(name, ..)| gpu.empty(if *name == KTH { of_kth } else { [rows, n] })).collect();
-    let mut buffers = Buffers::default();
-    let program = Program::new([then], of_kth, 1, Sums::Known, &[], &mut buffers)?;
-    let kth = OfKth { program, slots: buffers.slots() };
-    let groups = (rows * n).div_ceil(1024).min(1024) as u32;
-    let of_matrix = [(rows * n) as u32, n as u32, k as u32, groups];
-    let own = match per {
-        Per::Row => vec![rows as u32, n as u32, k as u32],
-        // An answer that looks at no value has no use for them.
-        Per::Matrix if wanted.answered().is_empty() => Vec::new(),
-        Per::Matrix => of_matrix.to_vec(),
-    };
-    let sizes = buffers.sizes(own);
-    let more = buffers.handles(&[], &[]);
-    let handles = |tensors: &[CubeTensor]| tensors.iter().map(|x| x.handle.clone()).collect::<Vec<Handle>>();
-    match per {
-        Per::Row => {
-            let threads = if n > 4096 { 256 } else { 64 };
-            let bound = [handles(&inputs), handles(&outputs), more].concat();
-            run(Row { wanted, threads, kth }, &gpu.client, bound, &sizes, spread(rows));
+struct Asked<'a> {
+    /// What is compared, and what else is read.
+    inputs: &'a [&'a Tensor<2>],
+    k: usize,
+    per: Per,
+    among: Option<&'a Expr>,
+    /// What becomes of the k-th value, or of the number of candidates.
+    then: &'a Expr,
+}
+
+impl Asked<'_> {
+    fn answer(&self, wanted: Wanted, counts: Option<&Counts>) -> Option<Vec<Tensor<2>>> {
+        let &Self { inputs, k, per, among, then } = self;
+        let [rows, n] = inputs[0].dims();
+        let k = if wanted.is_positive() { k.max(1) } else { k };
+        if rows * n == 0 || k == 0 {
+            return None;
         }
-        Per::Matrix => {
-            let counts = counts.map_or_else(|| Tensor::zeros([1, COUNTS], device), |counts| counts.of(device));
-            let counts = vec![on_gpu(&counts)?.handle];
-            for level in 0..LEVELS.len() {
-                let bound = [handles(&inputs[..wanted.counted().len()]), counts.clone()].concat();
-                run(Count { wanted, level }, &gpu.client, bound, &of_matrix, [groups, 1]);
+        let (gpu, device) = (Gpu::of(inputs[0])?, &inputs[0].device());
+        let inputs: Vec<CubeTensor> = inputs.iter().map(|input| on_gpu(input).map(into_contiguous)).collect::<Option<_>>()?;
+        let of_kth = [if per == Per::Row && wanted != Wanted::Among { rows } else { 1 }, 1];
+        let outputs: Vec<CubeTensor> = wanted.written().iter().map(|(name, ..)| gpu.empty(if *name == KTH { of_kth } else { [rows, n] })).collect();
+        let mut buffers = Buffers::default();
+        let among = match among {
+            Some(among) => Some(Program::new([among], [1, n], 1, Sums::Known, &[], &mut buffers)?),
+            None => None,
+        };
+        let program = Program::new([then], of_kth, 1, Sums::Known, &[], &mut buffers)?;
+        let kth = OfKth { program, slots: buffers.slots() };
+        let groups = (rows * n).div_ceil(1024).min(1024) as u32;
+        let of_matrix = [(rows * n) as u32, n as u32, k as u32, groups];
+        let own = match per {
+            Per::Row => vec![rows as u32, n as u32, k as u32],
+            // An answer that looks at no value has no use for them.
+            Per::Matrix if wanted == Wanted::Kth => Vec::new(),
+            Per::Matrix => of_matrix.to_vec(),
+        };
+        let sizes = buffers.sizes(own);
+        let more = buffers.handles(&[], &[]);
+        let handles = |tensors: &[CubeTensor]| tensors.iter().map(|x| x.handle.clone()).collect::<Vec<Handle>>();
+        match per {
+            Per::Row => {
+                let threads = if n > 4096 { 256 } else { 64 };
+                let bound = [handles(&inputs), handles(&outputs), more].concat();
+                run(Row { wanted, threads, among, kth }, &gpu.client, bound, &sizes, spread(rows));
             }
-            let bound = [handles(&inputs[..wanted.answered().len()]), counts, handles(&outputs), more].concat();
-            run(Answer { wanted, kth }, &gpu.client, bound, &sizes, [if wanted == Wanted::Kth { 1 } else { groups }, 1]);
+            Per::Matrix => {
+                let counts = counts.map_or_else(|| Tensor::zeros([1, COUNTS], device), |counts| counts.of(device));
+                let counts = vec![on_gpu(&counts)?.handle];
+                for level in 0..LEVELS.len() {
+                    let bound = [handles(&inputs[..1]), counts.clone()].concat();
+                    run(Count { level }, &gpu.client, bound, &of_matrix, [groups, 1]);
+                }
+                let bound = [handles(&inputs[..wanted.read_by_answer().len()]), counts, handles(&outputs), more].concat();
+                run(Answer { wanted, kth }, &gpu.client, bound, &sizes, [if wanted == Wanted::Kth { 1 } else { groups }, 1]);
+            }
         }
+        Some(outputs.into_iter().map(Tensor::from_primitive::<Wgpu>).collect())
     }
-    Some(outputs.into_iter().map(Tensor::from_primitive::<Wgpu>).collect())
 }
 
 type Buffer = (&'static str, &'static str, bool);
 
 const VALUES: Buffer = ("values", "u32", false);
-const AMONG: Buffer = ("among", "f32", false);
+const PRE: Buffer = ("pre", "f32", false);
 const COUNTS_OF: Buffer = ("counts", "atomic<u32>", true);
 const KTH: &str = "kth";
 
 impl OfKth {
-    /// WGSL that writes what becomes of the k-th value, of the row or matrix `row`.
-    fn text(&self) -> String {
+    /// WGSL that writes what becomes of `s0`, of the row or matrix `row`.
+    fn text(&self, s0: &str) -> String {
         let names = Names { kind: "f32", row: "row", col: "0u", m: "1u", n: "1u" };
         format!(
             "{{
-  let s0 = bitcast<f32>(state[0] + NOTHING);
+  let s0 = {s0};
 {}  kth[row] = {};
   }}
 ",
@@ -160,37 +176,30 @@ impl OfKth {
     }
 }
 
+/// WGSL for the k-th value.
+const KTH_VALUE: &str = "bitcast<f32>(state[0] + NOTHING)";
+
 impl Wanted {
     /// Whether only values from [`TINY`] on are looked for.
     fn is_positive(self) -> bool {
-        !matches!(self, Self::Mask | Self::MaskAmong)
-    }
-
-    /// What counting reads.
-    fn counted(self) -> Vec<Buffer> {
-        if self == Self::MaskAmong { vec![VALUES, AMONG] } else { vec![VALUES] }
+        self != Self::Among
     }
 
     /// What the answer is made of, when the k-th value is known.
-    fn answered(self) -> Vec<Buffer> {
-        match self {
-            Self::Kth => Vec::new(),
-            Self::Mask => vec![VALUES],
-            Self::MaskAmong => vec![VALUES, AMONG],
-            Self::Kept => vec![VALUES, ("pre", "f32", false)],
-        }
+    fn read_by_answer(self) -> Vec<Buffer> {
+        if self == Self::Kth { Vec::new() } else { vec![VALUES, PRE] }
     }
 
     fn written(self) -> Vec<Buffer> {
         let (y, kth) = (("y", "f32", true), (KTH, "f32", true));
         match self {
             Self::Kth => vec![kth],
-            Self::Mask | Self::MaskAmong => vec![y],
+            Self::Among => vec![y, ("those", "f32", true), kth],
             Self::Kept => vec![y, kth],
         }
     }
 
-    /// WGSL for `key(bits)`, and for what to do with the value `at` of column `col`.
+    /// WGSL for `key(bits)`.
     fn key(self) -> String {
         let tiny = (TINY as f32).to_bits();
         let most = f32::MAX.to_bits();
@@ -217,31 +226,26 @@ fn key(bits: u32) -> u32 {{
         }
     }
 
-    /// Whether the value counts. Values that count for nothing are many: without them nobody waits for the others' turn.
-    fn counts(self, col: &str) -> String {
-        match self {
-            Self::Mask => "true".into(),
-            Self::MaskAmong => format!("among[{col}] != 0.0"),
-            Self::Kth | Self::Kept => "one != 0u".into(),
-        }
-    }
-
-    /// WGSL that writes the answer for the value `at`, of column `col`.
-    fn answer(self, at: &str, col: &str) -> String {
-        if self.is_positive() {
-            let reaches = "bitcast<f32>(values[AT]) >= bitcast<f32>(state[0] + NOTHING)";
-            return format!("y[AT] = max(pre[AT], 0.0) * select(0.0, 1.0, {reaches});").replace("AT", at);
-        }
-        // Those that are no numbers are none of the largest.
-        let among = if self == Self::MaskAmong { format!(" && among[{col}] != 0.0") } else { String::new() };
-        let largest = format!("key(bits) >= state[0] && (bits & 0x7fffffffu) <= 0x7f800000u{among}");
-        format!("let bits = values[{at}];\n    y[{at}] = select(0.0, 1.0, {largest});")
+    /// WGSL that writes the answer for the value `at`, of which `chosen` tells whether it is a candidate.
+    fn answer(self, at: &str) -> String {
+        let text = match self {
+            Self::Kth => String::new(),
+            Self::Kept => format!("y[AT] = max(pre[AT], 0.0) * select(0.0, 1.0, bitcast<f32>(values[AT]) >= {KTH_VALUE});"),
+            // Those that are no numbers are none of the largest.
+            Self::Among => "let bits = values[AT];
+    let one = chosen && key(bits) >= state[0] && (bits & 0x7fffffffu) <= 0x7f800000u;
+    y[AT] = select(0.0, 1.0, one);
+    those[AT] = select(0.0, pre[AT], one);"
+                .into(),
+        };
+        text.replace("AT", at)
     }
 }
 
 /// WGSL that finds where the largest end in `per · SEEKERS` counts: `count` of `AT`. `state` has the bits that are known and how many are still wanted of
-/// those that have them, before and after. Where there are not so many, all are wanted; where there are none, the bits are 0.
-fn seek(per: u32, bits: u32, count: &str) -> String {
+/// those that have them, before and after. Where there are not so many, all are wanted; where there are none, the bits are 0. `told` is done
+/// by the first thread when it knows how many there are in `all`.
+fn seek(per: u32, bits: u32, count: &str, told: &str) -> String {
     format!(
         "  if (local < {SEEKERS}u) {{
     var mine = 0u;
@@ -256,7 +260,7 @@ fn seek(per: u32, bits: u32, count: &str) -> String {
       all += sums[i];
       above += select(0u, sums[i], i > local);
     }}
-    let want = min(state[1], all);
+{told}    let want = min(state[1], all);
     if (above < want && above + sums[local] >= want) {{
       for (var i = 0u; i < {per}u; i++) {{
         let at = {per}u * local + {per}u - 1u - i;
@@ -289,9 +293,8 @@ var<workgroup> found: vec2<u32>;
 
 impl Kernel for Row {
     fn buffers(&self) -> Vec<Buffer> {
-        let wanted = self.wanted;
-        let read = if wanted == Wanted::Kth { wanted.counted() } else { wanted.answered() };
-        [read, wanted.written(), self.kth.slots.buffers()].concat()
+        let read = if self.wanted == Wanted::Kth { vec![VALUES] } else { vec![VALUES, PRE] };
+        [read, self.wanted.written(), self.kth.slots.buffers()].concat()
     }
 
     fn threads(&self) -> u32 {
@@ -303,25 +306,36 @@ impl Kernel for Row {
     }
 
     fn body(&self) -> String {
-        let Self { wanted, threads, ref kth } = *self;
-        let seek = seek(256 / SEEKERS, 8, "atomicLoad(&counts[AT])");
-        let counts = wanted.counts("col");
-        let mut answer = String::new();
-        if wanted.is_positive() {
-            answer += &format!("  if (local == 0u && wanted < size[0].x) {{\n  let row = wanted;\n  {}  }}\n", kth.text());
-        }
+        let Self { wanted, threads, ref among, ref kth } = *self;
+        let told = "    if (level == 0u && local == 0u) { candidates = all; }\n";
+        let seek = seek(256 / SEEKERS, 8, "atomicLoad(&counts[AT])", if among.is_some() { told } else { "" });
+        // Values that count for nothing are many: without them nobody waits for the others' turn.
+        let (chosen, counts) = match among {
+            Some(among) => {
+                let names = Names { kind: "f32", row: "0u", col: "col", m: "1u", n: "n" };
+                let of = among.text(&kth.slots, &names);
+                (format!("{of}    let chosen = {} != 0.0;\n", among.result(0)), "chosen")
+            }
+            None => (String::new(), "one != 0u"),
+        };
+        let (rows, s0) = match wanted {
+            Wanted::Among => ("1u", "f32(candidates)"),
+            Wanted::Kth | Wanted::Kept => ("size[0].x", KTH_VALUE),
+        };
+        let mut answer = format!("  if (local == 0u && wanted < {rows}) {{\n  let row = wanted;\n  {}  }}\n", kth.text(s0));
         if wanted != Wanted::Kth {
             answer += &format!(
                 "  if (wanted < size[0].x) {{
   for (var col = local; col < n; col += {threads}u) {{
-    {}
+{chosen}    {}
   }}
   }}",
-                wanted.answer("first + col", "col")
+                wanted.answer("first + col")
             );
         }
         format!(
             "{key}{STATE}var<workgroup> counts: array<atomic<u32>, 256>;
+var<workgroup> candidates: u32;
 @compute @workgroup_size({threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
   let wanted = group.x + group.y * {GROUPS}u;
@@ -338,7 +352,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
   let known = state[0];
   for (var col = local; col < n; col += {threads}u) {{
-    let one = key(values[first + col]);
+{chosen}    let one = key(values[first + col]);
     // A shift by 32 would be one by 0.
     if ({counts} && (one >> below) >> 8u == known) {{ atomicAdd(&counts[(one >> below) & 255u], 1u); }}
   }}
@@ -368,7 +382,7 @@ fn seek_levels(levels: usize) -> String {
 "
     );
     for (count, base, _) in &LEVELS[usize::from(levels > 1)..levels] {
-        text += &seek(count / SEEKERS, count.ilog2(), &format!("atomicLoad(&counts[{base}u + AT])"));
+        text += &seek(count / SEEKERS, count.ilog2(), &format!("atomicLoad(&counts[{base}u + AT])"), "");
     }
     if levels == 1 {
         text += &format!(
@@ -385,7 +399,7 @@ fn seek_levels(levels: usize) -> String {
 
 impl Kernel for Count {
     fn buffers(&self) -> Vec<Buffer> {
-        [self.wanted.counted(), vec![COUNTS_OF]].concat()
+        vec![VALUES, COUNTS_OF]
     }
 
     fn sizes(&self) -> usize {
@@ -393,7 +407,7 @@ impl Kernel for Count {
     }
 
     fn body(&self) -> String {
-        let Self { wanted, level } = *self;
+        let Self { level } = *self;
         let (count, base, below) = LEVELS[level];
         // Where the next one counts, or the first one when it counts again.
         let (next_count, next, _) = LEVELS[(level + 1) % LEVELS.len()];
@@ -410,7 +424,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let known = {known};
   for (var at = group.x * 64u + local; at < size[0].x; at += size[0].w * 64u) {{
     let one = key(values[at]);
-    if ({counts} && (one >> {below}u) >> {bits}u == known) {{ atomicAdd(&here[(one >> {below}u) & {most}u], 1u); }}
+    if (one != 0u && (one >> {below}u) >> {bits}u == known) {{ atomicAdd(&here[(one >> {below}u) & {most}u], 1u); }}
   }}
   workgroupBarrier();
   for (var i = local; i < {count}u; i += 64u) {{
@@ -419,8 +433,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }}
 }}
 ",
-            key = wanted.key(),
-            counts = wanted.counts("at % size[0].y"),
+            key = Wanted::Kth.key(),
             most = count - 1,
         )
     }
@@ -428,25 +441,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 impl Kernel for Answer {
     fn buffers(&self) -> Vec<Buffer> {
-        [self.wanted.answered(), vec![COUNTS_OF], self.wanted.written(), self.kth.slots.buffers()].concat()
+        [self.wanted.read_by_answer(), vec![COUNTS_OF], self.wanted.written(), self.kth.slots.buffers()].concat()
     }
 
     fn sizes(&self) -> usize {
-        self.kth.slots.sizes(if self.wanted.answered().is_empty() { 0 } else { 4 })
+        self.kth.slots.sizes(if self.wanted == Wanted::Kth { 0 } else { 4 })
     }
 
     fn body(&self) -> String {
         let Self { wanted, kth } = self;
-        let mut answer = String::new();
-        if wanted.is_positive() {
-            answer += &format!("  if (group.x == 0u && local == 0u) {{\n  let row = 0u;\n  {}  }}\n", kth.text());
-        }
+        let mut answer = format!("  if (group.x == 0u && local == 0u) {{\n  let row = 0u;\n  {}  }}\n", kth.text(KTH_VALUE));
         if *wanted != Wanted::Kth {
             answer += &format!(
                 "  for (var at = group.x * 64u + local; at < size[0].x; at += size[0].w * 64u) {{
     {}
   }}",
-                wanted.answer("at", "at % size[0].y")
+                wanted.answer("at")
             );
         }
         format!(

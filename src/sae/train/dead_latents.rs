@@ -13,12 +13,12 @@ use std::rc::Rc;
 use burn::tensor::{Device, Tensor};
 
 use super::super::adam::Adam;
+use super::super::dead::Dead;
 use super::super::{Architecture, Batch, Sae};
 use super::norm;
 use super::rows::{Rows, batch};
 use super::settings::{DecoderNorm, Recipe};
 use crate::error::Result;
-use crate::kernels::{Expr, Numbers, Source, compute_one};
 use crate::rng::Rng;
 use crate::tensors::{read, upload, upload_indices};
 
@@ -57,11 +57,14 @@ impl Firing {
         (self.rows, self.steps) = (self.rows + rows, self.steps + steps);
     }
 
-    /// 1 for each latent that has not fired for more than `window` of the `steps` steps taken, else
-    /// 0, `[1, d_sae]`; `None` while none can be.
-    pub fn dead(&self, steps: usize, window: usize) -> Option<Tensor<2>> {
-        let long_ago = |numbers| Expr::number(&Numbers::new(numbers), 0).greater(&self.last);
-        (steps > window).then(|| compute_one(Source::Each, self.last.dims(), long_ago(vec![(steps - window) as f64])))
+    /// The latents that have not fired for more than `window` of the `steps` steps taken; `None` while none can be.
+    pub fn dead(steps: usize, window: usize) -> Option<Dead> {
+        (steps > window).then(|| Dead::LastBefore(steps - window))
+    }
+
+    /// The same as [`Dead::row`] gives it.
+    pub fn dead_row(&self, steps: usize, window: usize) -> Option<Tensor<2>> {
+        Self::dead(steps, window).map(|dead| dead.row(&self.last))
     }
 
     /// `log10(frequency + 1e-10)`, what SAELens's `sparsity.safetensors` holds; `None` before the first entry.
@@ -76,7 +79,7 @@ pub(super) async fn resample(sae: &RefCell<Sae>, recipe: &Recipe, rows: &Rows, m
     let (input, numbers) = {
         let sae = sae.borrow();
         let Some(optimizer) = &sae.optimizer else { return Ok(()) };
-        let Some(dead) = optimizer.firing.dead(optimizer.steps, recipe.dead_window) else { return Ok(()) };
+        let Some(dead) = optimizer.firing.dead_row(optimizer.steps, recipe.dead_window) else { return Ok(()) };
         let input = batch(&sae, rows);
         let numbers = Tensor::cat(vec![losses(&*sae.architecture, &input).transpose(), dead], 1);
         (input, numbers)

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use super::super::adam::AdamSettings;
 use super::super::{Architecture, Kind, Learnt, Sae, learn};
 use super::clip::clip;
-use super::dead_latents::{RESAMPLING_ROWS, resample};
+use super::dead_latents::{Firing, RESAMPLING_ROWS, resample};
 use super::rows::{Picked, Rows, Source, picked_batch};
 use super::schedule::Schedule;
 use super::settings::{DecoderNorm, Recipe, Remedy};
@@ -269,7 +269,7 @@ impl Trainee<'_> {
         let remedy = recipe.remedy(&sae.config);
         let pre_act = sae.config.architecture == Kind::JumpRelu && sae.config.extras.pre_act_loss_coefficient > 0.0;
         if pre_act || matches!(remedy, Remedy::AuxK | Remedy::Ghost) {
-            batch.dead = optimizer.firing.dead(n, recipe.dead_window);
+            batch.dead = Firing::dead(n, recipe.dead_window);
         }
         if batch.dead.is_some() {
             batch.aux_k = if remedy == Remedy::AuxK { recipe.aux_k_coefficient } else { 0.0 };
@@ -322,7 +322,7 @@ impl Trainee<'_> {
         let mut numbers = held_out.map_or_else(Vec::new, |rows| held_out::measure(&sae, rows));
         numbers.extend(optimizer.sums.terms(sae.config.d_out).into_iter().flatten());
         numbers.extend(optimizer.sums.fired.iter().map(|(_, fired)| fired.clone().sum()));
-        numbers.extend(optimizer.firing.dead(optimizer.steps, self.recipe.dead_window).map(|dead| dead.sum()));
+        numbers.extend(optimizer.firing.dead_row(optimizer.steps, self.recipe.dead_window).map(Tensor::sum));
         numbers.extend(sae.architecture.parameters().into_iter().map(|p| p.value.sum()));
         numbers
     }
