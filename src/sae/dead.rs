@@ -81,7 +81,7 @@ pub fn revive(
     if batch.aux_k != 0.0 {
         Some(auxiliary_top_k(&affine.w_dec, batch, &dead.expr(&tally.last), pre, rank.unwrap_or(pre), residual, r))
     } else if batch.ghost {
-        Some(ghost(&affine.w_dec, batch, &dead.row(&tally.last), pre, residual, tally))
+        Some(ghost(&affine.w_dec, batch, &dead.expr(&tally.last), pre, residual, tally))
     } else {
         None
     }
@@ -110,18 +110,21 @@ pub fn auxiliary_top_k(w_dec: &Tensor<2>, batch: &Batch, dead: &Expr, pre: &Tens
     Revived { d_pre, decoded: (acts, d_recons), term: Some(Other { name: AUXILIARY, residual: error, factor: scale, d_y: None }) }
 }
 
-fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Tensor<2>, pre: &Tensor<2>, residual: &Tensor<2>, tally: &mut Tally) -> Revived {
-    let [rows, d_out] = residual.dims();
-    let any = dead.clone().sum_dim(1).clamp_max(1.0) / (rows * d_out) as f64; // [1, 1]
-    let length = |t: Tensor<2>| t.square().sum_dim(1).sqrt();
+fn ghost(w_dec: &Tensor<2>, batch: &Batch, dead: &Expr, pre: &Tensor<2>, residual: &Tensor<2>, tally: &mut Tally) -> Revived {
+    let ([rows, d_out], [_, latents]) = (residual.dims(), pre.dims());
+    let mean = Numbers::new(vec![1.0 / (rows * d_out) as f64]);
+    let any = Source::Rows { cols: latents, of: vec![dead.clone()] };
+    let any = Expr::from(compute_one(any, [1, 1], Expr::sum(0).min(1.0) * Expr::number(&mean, 0)));
     // The others' pre-activations are left out before the exponential, where they could overflow.
-    let acts = (pre.clone() * dead.clone()).exp() * dead.clone();
-    let out = batch.d_output(acts.clone().matmul(w_dec.clone()));
-    let shrink = length(residual.clone()) / (length(out.clone()) * 2.0 + 1e-6); // [rows, 1]
-    let error = out * shrink.clone() + residual.clone();
-    let squared = error.clone().square();
-    let weight = residual.clone().square() / (squared.clone() + 1e-6);
-    let d_out = batch.d_output(error * weight.clone() * (any.clone() * 2.0) * shrink);
-    tally.add(GHOST, (squared * weight).sum_dim(0) * any);
-    Revived { d_pre: d_out.clone().matmul(w_dec.clone().transpose()) * acts.clone(), decoded: (acts, d_out), term: None }
+    let acts = compute_one(Source::Each, [rows, latents], (Expr::from(pre) * dead).exp() * dead);
+    let out = compute_one(Source::product(Form::Plain, &acts, w_dec), [rows, d_out], batch.d_output_of(Expr::sum(0)));
+    let lengths = Source::Rows { cols: d_out, of: vec![Expr::from(residual).square(), Expr::from(&out).square()] };
+    let shrink = Expr::from(compute_one(lengths, [rows, 1], Expr::sum(0).sqrt() / (Expr::sum(1).sqrt() * 2.0 + 1e-6)));
+    let error = Expr::from(out) * &shrink + residual;
+    let squared = error.square();
+    let weight = Expr::from(residual).square() / (&squared + 1e-6);
+    let d_out = compute_one(Source::Each, [rows, d_out], batch.d_output_of(error * &weight * (&any * 2.0) * shrink));
+    tally.add_sums(GHOST, squared * weight, d_out.dims(), any);
+    let d_pre = compute_one(Source::product(Form::Transposed, &d_out, w_dec), [rows, latents], Expr::sum(0) * &acts);
+    Revived { d_pre, decoded: (acts, d_out), term: None }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::architecture::Batch;
 use super::config::Unit;
-use crate::kernels::{Expr, Numbers, Out, Source, compute, compute_one};
+use crate::kernels::{Expr, Numbers, Out, Source, compute};
 
 /// Factors of the loss, on a batch.
 pub struct Terms(Rc<Numbers>);
@@ -76,8 +76,7 @@ impl Tally {
         let mut name = None;
         if let Some(other) = other {
             of.push(Expr::from(&other.residual).square());
-            let term = self.extra.iter().position(|(of, _)| of == other.name).map(|at| self.extra.swap_remove(at).1);
-            outs.push(Out::Over(term.unwrap_or_else(|| Tensor::zeros([1, d_out], &residual.device())), Expr::old(1) + Expr::sum(1) * other.factor));
+            outs.push(Out::Over(self.take_extra(other.name, d_out), Expr::old(1) + Expr::sum(1) * other.factor));
             if let Some(d_y) = other.d_y {
                 gradient = gradient + d_y;
             }
@@ -135,10 +134,16 @@ impl Tally {
     /// Adds squared errors by themselves.
     pub fn add_squares(&mut self, other: Option<Other>) {
         if let Some(Other { name, residual, factor, .. }) = other {
-            let [rows, d_out] = residual.dims();
-            let squares = Source::Columns { rows, of: vec![Expr::from(residual).square()] };
-            self.add(name, compute_one(squares, [1, d_out], Expr::sum(0) * factor));
+            self.add_sums(name, Expr::from(&residual).square(), residual.dims(), factor);
         }
+    }
+
+    /// Adds to the further term of that name the columns' sums of a matrix of so many elements, times `factor`.
+    pub fn add_sums(&mut self, name: &str, of: Expr, [rows, cols]: [usize; 2], factor: Expr) {
+        let old = self.take_extra(name, cols);
+        let sums = Source::Columns { rows, of: vec![of] };
+        let term = compute(sums, [1, cols], vec![Out::Over(old, Expr::old(0) + Expr::sum(0) * factor)]).swap_remove(0);
+        self.extra.push((name.to_string(), term));
     }
 
     /// Adds to a further term.
@@ -147,6 +152,12 @@ impl Tally {
             Some((_, sum)) => sum.inplace(|sum| sum + term),
             None => self.extra.push((name.to_string(), term)),
         }
+    }
+
+    /// A further term of so many numbers, taken out to be written over; zeros if there is none yet.
+    fn take_extra(&mut self, name: &str, cols: usize) -> Tensor<2> {
+        let term = self.extra.iter().position(|(of, _)| of == name).map(|at| self.extra.swap_remove(at).1);
+        term.unwrap_or_else(|| Tensor::zeros([1, cols], &self.recon.device()))
     }
 
     /// Takes a tensor out to be written over; `any` stands in its place until it is back.
