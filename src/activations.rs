@@ -279,10 +279,10 @@ impl Activations {
 
     /// Mean, standard deviation and norms. Reads two numbers a row from the device.
     pub async fn stats(&self) -> Result<Stats> {
-        let moments = read(Tensor::cat(moments(&self.data).into(), 0)).await?.data;
-        let (sums, squares) = moments.split_at(self.rows());
+        let [sums, squares] = moments(&self.data);
+        let moments = [read(sums).await?.data, read(squares).await?.data];
         let width = self.width();
-        let norms = |rows: Vec<u32>| norms([sums, squares], &rows, width);
+        let norms = |rows: Vec<u32>| norms(&moments, &rows, width);
         let all = norms(self.row_indices(false));
         let distinct: HashSet<&[u32]> = self.origins.iter().map(|o| &self.sequences[o.sequence].ids[..=o.position]).collect();
         Ok(Stats {
@@ -307,7 +307,7 @@ pub(crate) fn moments(rows: &Tensor<2>) -> [Tensor<2>; 2] {
     std::array::from_fn(|_| both.next().unwrap_or_else(|| rows.zeros_like()))
 }
 
-fn norms(moments: [&[f32]; 2], rows: &[u32], width: usize) -> Norms {
+fn norms(moments: &[Vec<f32>; 2], rows: &[u32], width: usize) -> Norms {
     if rows.is_empty() {
         return Norms::default();
     }

@@ -39,7 +39,7 @@ pub fn rehearse_use(config: &Config, precision: Precision, device: &Device, part
         passes(&model, n, view, &[LogitsWanted::Last, LogitsWanted::LastRaw, LogitsWanted::All])?;
         let kept: Vec<(usize, usize)> = (0..n).map(|position| (0, position)).collect();
         let rows = run_pass(&model, &[&vec![config.eos; n]], &[HookPoint::new(0, Site::ResidPost)], view, &kept)?;
-        rows.iter().for_each(|rows| drop(Tensor::cat(moments(&Tensor::cat(vec![rows.clone(), rows.clone()], 0)).into(), 0)));
+        rows.iter().for_each(|rows| drop(moments(&Tensor::cat(vec![rows.clone(), rows.clone()], 0))));
         Ok(())
     }))
 }

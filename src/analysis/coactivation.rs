@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::passes::{check_finite, chosen_rows, columns, encoded};
 use crate::activations::Activations;
 use crate::error::{LabError, Result, check_setting, code};
+use crate::kernels::{Expr, Form, Out, Source, compute, product};
 use crate::progress::{Checkpoint, Progress};
 use crate::sae::Inference;
 use crate::tensors::{HostTensor, read, upload, upload_indices};
@@ -150,8 +151,8 @@ impl Matrices {
             let centred = f - means.clone();
             off = off + centred.clone().sum_dim(0);
             squares = squares + centred.clone().square().sum_dim(0);
-            products = products + centred.clone().transpose().matmul(centred);
-            together = together + active.clone().transpose().matmul(active);
+            products = added(products, &centred);
+            together = added(together, &active);
             pause.reached(Progress::Analyse { done: rows.len() + done, total: 2 * rows.len() }).await?;
         }
         // The means were rounded: what the rest is off zero is taken off the products too.
@@ -163,7 +164,7 @@ impl Matrices {
         };
         let scale: Vec<f32> = off_host.iter().zip(squares).map(scale).collect();
         let scale = upload(scale, [1, n], &device);
-        let covariance = products - off.clone().transpose().matmul(off / n_rows);
+        let covariance = products - product(Form::Outer, &off, &(off.clone() / n_rows));
         Ok(Self { n, rows: n_rows, correlation: covariance * scale.clone().transpose() * scale, together })
     }
 
@@ -213,6 +214,15 @@ impl Matrices {
         }
         Ok(matrix)
     }
+}
+
+/// What each two columns of `x` have in common, `Σ x_i x_j` over its rows, added to `sums`.
+///
+/// # Shapes
+/// sums `[n, n]`, x `[rows, n]`
+fn added(sums: Tensor<2>, x: &Tensor<2>) -> Tensor<2> {
+    let shape = sums.dims();
+    compute(Source::product(Form::Outer, x, x), shape, vec![Out::Over(sums, Expr::old(0) + Expr::sum(0))]).swap_remove(0)
 }
 
 /// Adds to a list that holds the first `k` in order, and at times more that are thrown away together.

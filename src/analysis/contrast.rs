@@ -7,6 +7,7 @@ use super::auroc::auroc;
 use super::passes::{no_numbers, rows_of_side, select};
 use crate::activations::Activations;
 use crate::error::{LabError, Result, code};
+use crate::kernels::{Form, product};
 use crate::progress::{Checkpoint, Progress};
 use crate::tensors::{read, upload};
 
@@ -62,12 +63,12 @@ pub async fn contrast(positive: &Activations, negative: &Activations, skip_posit
     let middle: f64 = means[0].iter().zip(&means[1]).zip(&difference).map(|((p, n), d)| d * (p + n) / 2.0).sum();
 
     let device = positive.data.device();
-    let (along, middle) = (upload(vector.clone(), [vector.len(), 1], &device), middle as f32);
+    let (along, middle) = (upload(vector.clone(), [1, vector.len()], &device), middle as f32);
     let mut projections = Vec::with_capacity(2);
     for (acts, rows) in sides.iter().zip(&rows) {
         let mut parts = Vec::new();
         for part in rows.chunks(ROWS_PER_PASS) {
-            parts.push(select(&acts.data, part).matmul(along.clone()) - middle);
+            parts.push(product(Form::Transposed, &select(&acts.data, part), &along) - middle);
             done += part.len();
             pause.reached(Progress::Analyse { done, total }).await?;
         }

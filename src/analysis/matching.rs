@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::passes::rows_per_pass;
 use super::strongest::{Strongest, check_k, strongest};
 use crate::error::{LabError, Result, code};
+use crate::kernels::{Form, product};
 use crate::progress::{Checkpoint, Progress};
 use crate::sae::Inference;
 
@@ -56,12 +57,12 @@ pub async fn matching(a: &Inference, b: &Inference, k: usize, pause: &impl Check
         ));
     }
     check_k(k, a.d_sae())?;
-    let (theirs, ours) = (unit_rows(a.w_dec()).transpose(), unit_rows(b.w_dec()));
+    let (theirs, ours) = (unit_rows(a.w_dec()), unit_rows(b.w_dec()));
     let (pass, total) = (rows_per_pass(a.d_sae()), b.d_sae());
     let mut nearest = Strongest::default();
     for start in (0..total).step_by(pass) {
         let rows = pass.min(total - start);
-        let cosines = ours.clone().narrow(0, start, rows).matmul(theirs.clone()).clamp(-1.0, 1.0);
+        let cosines = product(Form::Transposed, &ours.clone().narrow(0, start, rows), &theirs).clamp(-1.0, 1.0);
         nearest.read(strongest(cosines, k)).await?;
         pause.reached(Progress::Analyse { done: start + rows, total }).await?;
     }

@@ -93,6 +93,17 @@ pub fn compute(source: Source, shape: [usize; 2], outs: Vec<Out>) -> Vec<Tensor<
     }
 }
 
+/// The product of two matrices.
+pub fn product(form: Form, a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    let ([a_rows, a_cols], [b_rows, b_cols]) = (a.dims(), b.dims());
+    let shape = match form {
+        Form::Plain => [a_rows, b_cols],
+        Form::Transposed => [a_rows, b_rows],
+        Form::Outer => [a_cols, b_cols],
+    };
+    compute_one(Source::product(form, a, b), shape, Expr::sum(0))
+}
+
 /// [`compute`] with one new output.
 pub fn compute_one(source: Source, shape: [usize; 2], expr: Expr) -> Tensor<2> {
     compute(source, shape, vec![Out::New(expr)]).swap_remove(0)

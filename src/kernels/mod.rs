@@ -21,6 +21,8 @@ pub mod select;
 
 #[cfg(target_arch = "wasm32")]
 pub use buffer::DeviceBuffer;
-pub use compute::{Form, Out, Source, compute, compute_one};
+pub use compute::{Form, Out, Source, compute, compute_one, product};
 pub use expr::{Expr, Numbers};
+#[cfg(target_arch = "wasm32")]
+pub use gpu::limit_operations;
 pub use rehearsal::rehearse;

@@ -8,7 +8,7 @@ use super::config::Config;
 use super::learn::{Gradient, Terms};
 use super::named::Named;
 use crate::error::Result;
-use crate::kernels::{Expr, Form, Out, Source, compute, compute_one};
+use crate::kernels::{Expr, Form, Out, Source, compute, compute_one, product};
 
 #[derive(Clone)]
 pub struct Affine {
@@ -86,19 +86,24 @@ impl Affine {
 
     /// `h`, `[batch, d_sae]`.
     pub fn pre_activations(&self, x: Tensor<2>) -> Tensor<2> {
-        self.centred(x).matmul(self.w_enc.clone()) + self.b_enc.clone()
+        self.encoded(&self.centred(x), |h| vec![h]).swap_remove(0)
     }
 
     /// `f W_dec + b_dec`
     pub fn decode(&self, features: Tensor<2>) -> Tensor<2> {
-        features.matmul(self.w_dec.clone()) + self.b_dec.clone()
+        let shape = [features.dims()[0], self.b_dec.dims()[1]];
+        compute_one(Source::product(Form::Plain, &features, &self.w_dec), shape, Expr::sum(0) + &self.b_dec)
     }
 
     /// `y`: [`Affine::decode`], and what a skip transcoder adds.
     pub fn output(&self, features: Tensor<2>, x: &Tensor<2>) -> Tensor<2> {
-        let y = self.decode(features);
+        self.with_skip(self.decode(features), x)
+    }
+
+    /// `y` and what a skip transcoder adds to it.
+    pub fn with_skip(&self, y: Tensor<2>, x: &Tensor<2>) -> Tensor<2> {
         match &self.w_skip {
-            Some(w_skip) => y + x.clone().matmul(w_skip.clone().transpose()),
+            Some(w_skip) => y + product(Form::Transposed, x, w_skip),
             None => y,
         }
     }
@@ -122,7 +127,7 @@ impl Affine {
         let shape = [batch.rows(), self.b_dec.dims()[1]];
         let mut y = Expr::sum(0) + &self.b_dec;
         if let Some(w_skip) = &self.w_skip {
-            y = y + compute_one(Source::product(Form::Transposed, &batch.x, w_skip), shape, Expr::sum(0));
+            y = y + product(Form::Transposed, &batch.x, w_skip);
         }
         errors(Source::product(Form::Plain, features, &self.w_dec), shape, y, batch, terms)
     }

@@ -106,10 +106,7 @@ impl Inference {
             Some((scale, shift)) => y * scale + shift,
             None => y,
         };
-        match &self.architecture.affine().w_skip {
-            Some(w_skip) => y + x.matmul(w_skip.clone().transpose()),
-            None => y,
-        }
+        self.architecture.affine().with_skip(y, &x)
     }
 }
 

@@ -179,6 +179,13 @@ test("products by levels", SHARED, async (session) => {
   await hold(session, seeded("levels", sizes.map((one, i) => ({ ...one, whole: i % 2 === 0 }))));
 });
 
+test("products in several dispatches", SHARED, async (session) => {
+  const computed = grid({ source: ["plain", "transposed", "outer"], m: [63, 64, 65, 130, 500], n: [1, 65, 260], most: [1, 300_000] })
+    .map((one, i) => ({ ...one, k: turn(i, [3, 64]), pairs: turn(i, [1, 2, 1]), outs: [1, 1, i % 2], depth: 2, whole: i % 2 === 0 }));
+  const levels = grid({ form: ["prefixes", "transposed", "outer"], rows: [65, 200], width: [4, 63], ends: [[65], [4, 8, 12, 65], [64, 128, 512]], most: [1, 300_000] }).map((one, i) => ({ ...one, whole: i % 2 === 0 }));
+  await hold(session, [...seeded("compute", computed), ...seeded("levels", levels)]);
+});
+
 test("240 random draws of sizes", SHARED, async (session) => {
   const draws = randomCases(240, mulberry(6));
   await hold(session, draws);
@@ -210,8 +217,8 @@ test("a fault of any kind is seen", { timeout: 300_000 }, async (session) => {
     ["one too many is written", "r < bottom && c < end", "c < end", "compute", { ...computed, source: "plain", m: 3, n: 5, k: 7 }],
     ["one too few is written", "r < bottom && c < end", "r < bottom && c + 1u < end", "compute", { ...computed, source: "transposed", m: 3, n: 5, k: 7 }],
     ["one too few is written", "local == 0u && wanted < size[0].x", "local == 0u && wanted + 1u < size[0].x", "compute", { ...computed, source: "rows", m: 3, n: 1, k: 70 }],
-    ["a term of a sum is missing", "t < size[0][2]; t++", "t + 1u < size[0][2]; t++", "compute", { ...computed, source: "outer", m: 3, n: 8, k: 301 }],
-    ["a term of a sum is missing", "t < size[0][2]; t += ", "t + 1u < size[0][2]; t += ", "compute", { ...computed, source: "plain", m: 1, n: 5, k: 301 }],
+    ["a term of a sum is missing", "t < size[1][0]; t++", "t + 1u < size[1][0]; t++", "compute", { ...computed, source: "outer", m: 3, n: 8, k: 301 }],
+    ["a term of a sum is missing", "t < size[1][0]; t += ", "t + 1u < size[1][0]; t += ", "compute", { ...computed, source: "plain", m: 1, n: 5, k: 301 }],
     ["a term of a sum is missing", "row < size[0].x; row += ", "row + 1u < size[0].x; row += ", "compute", { ...computed, source: "columns", m: 1, n: 5, k: VOCABULARY }],
     ["a term of a sum is missing", "col < size[0].z; col += ", "col + 1u < size[0].z; col += ", "compute", { ...computed, source: "rows", m: 2, n: 1, k: VOCABULARY, inputs: 1 }],
     ["a bit is not looked at", "(one >> below) & 255u", "(one >> below) & 254u", "select", { ...selected, kth: true, matrix: false }],
@@ -219,7 +226,8 @@ test("a fault of any kind is seen", { timeout: 300_000 }, async (session) => {
     ["a value is not counted", "at += size[0].w * 64u) {\n    let one", "at += size[0].w * 65u) {\n    let one", "select", { ...selected, k: 3000, kth: true, matrix: true }],
     ["a candidate is not counted", "candidates = all", "candidates = all - 1u", "select", { ...selected, n: 5000, kth: false, matrix: false, among: 3 }],
     ["what is no candidate is taken", "let one = chosen && ", "let one = ", "select", { ...selected, n: 1, kth: false, matrix: false, among: 0 }],
-    ["one too few is kept", "]) >= bitcast", "]) > bitcast", "select", { ...selected, kth: true, kept: "own", matrix: false }],
+    ["one too few is kept", "bits >= state[0] + NOTHING", "bits > state[0] + NOTHING", "select", { ...selected, kth: true, kept: "own", matrix: false }],
+    ["a part of the rows is left out", "let down = group.y + size[0].z", "let down = group.y", "compute", { ...computed, outs: [1, 0, 1], source: "plain", m: 200, n: 5, k: 7, most: 1 }],
     ["a level too many is read", "group_of -= ", "group_of -= 0u * ", "levels", { form: "transposed", rows: 3, width: 5, ends: [70, 141], whole: true }],
     ["a later level is missing", "level < 1u; level++) {\n        at", "level < 0u; level++) {\n        at", "levels", { form: "prefixes", rows: 3, width: 6, ends: [7, 9], whole: true }],
     ["the wrong half of a word", "unpack2x16float(w[", "unpack2x16float(1u + w[", "gather", { rows: 9, n: 42, ids: 5, half: true }],

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::Answer;
 use crate::held::{DIVISION_ERROR, Held, Near, ROOT_ERROR, U, exp_error, sum_error};
-use crate::inputs::{Draw, poisoned};
+use crate::inputs::{Draw, limited, poisoned};
 
 /// Elements `[m, n]`. `k` is what is added: of a product, or rows or columns. `source`: "each", "plain", "transposed", "outer", "columns" (m is 1) or
 /// "rows" (n is 1).
@@ -38,6 +38,9 @@ pub struct Compute {
     inputs: usize,
     /// Small whole numbers.
     whole: bool,
+    /// Operations of one dispatch, at most; 0: as many as ever.
+    #[serde(default)]
+    most: u64,
 }
 
 fn one() -> usize {
@@ -64,7 +67,7 @@ struct Leaves {
 }
 
 pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
-    let Compute { seed, ref source, m, n, k, pairs, turned, outs: [new, over, shared], depth, inputs, whole } = sizes;
+    let Compute { seed, ref source, m, n, k, pairs, turned, outs: [new, over, shared], depth, inputs, whole, most } = sizes;
     let mut draw = Draw::new(seed, whole);
     let mut rng = Rng::new(seed ^ 0x5eed);
     let numbers = Numbers::new(draw.values(5).into_iter().map(f64::from).collect());
@@ -126,7 +129,7 @@ pub async fn compute_case(device: &Device, sizes: Compute) -> Answer {
         outs.push(Out::Over(tensor, exprs[new + i].clone()));
     }
     poisoned(device).await?;
-    let got = compute(source, [m, n], outs);
+    let got = limited(most, || compute(source, [m, n], outs));
     drop(held_operands);
 
     let truth = Truth { read: &read, numbers: &numbers, old: &old, new };

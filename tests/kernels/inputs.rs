@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor};
 use half::f16;
 use sae_lab::Result;
+use sae_lab::kernels::limit_operations;
 use sae_lab::kernels::products::Weight;
 use sae_lab::rng::Rng;
 use sae_lab::tensors::{read, upload, upload_indices};
@@ -62,4 +63,15 @@ pub fn nothing<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> 
 
 pub fn ids_on(ids: &[u32], device: &Device) -> Tensor<1, Int> {
     upload_indices(ids, [ids.len()], device)
+}
+
+/// What `work` gives where a dispatch may have so many operations; 0: as many as ever.
+pub fn limited<T>(most: u64, work: impl FnOnce() -> T) -> T {
+    if most == 0 {
+        return work();
+    }
+    let before = limit_operations(most);
+    let done = work();
+    limit_operations(before);
+    done
 }

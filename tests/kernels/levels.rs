@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::Answer;
 use crate::held::{Held, Near, U, sum_error};
-use crate::inputs::{Draw, poisoned};
+use crate::inputs::{Draw, limited, poisoned};
 
 /// `form`: "transposed" and "outer" are a [`Source::Leveled`], with an output that is new and one that is written over; "prefixes" are those. The last of
 /// `ends` is how many latents there are.
@@ -24,10 +24,13 @@ pub struct Levels {
     ends: Vec<usize>,
     /// Small whole numbers.
     whole: bool,
+    /// Operations of one dispatch, at most; 0: as many as ever.
+    #[serde(default)]
+    most: u64,
 }
 
 pub async fn levels(device: &Device, sizes: Levels) -> Answer {
-    let Levels { seed, ref form, rows, width, ends, whole } = sizes;
+    let Levels { seed, ref form, rows, width, ends, whole, most } = sizes;
     let mut draw = Draw::new(seed, whole);
     let Some(&latents) = ends.last() else { return Ok(Held::default()) };
     let level_of = |latent: usize| ends.iter().position(|end| latent < *end).unwrap_or(0);
@@ -50,10 +53,11 @@ pub async fn levels(device: &Device, sizes: Levels) -> Answer {
         let target = draw.values(rows * width);
         let on_target = on(&target, [rows, width]);
         poisoned(device).await?;
-        let [first, second] = prefixes(&f, &w, &ends, |sum| {
+        let residuals = |sum: Expr| {
             let residual = sum - &on_target;
             [residual.clone(), residual * 2.0]
-        });
+        };
+        let [first, second] = limited(most, || prefixes(&f, &w, &ends, residuals));
         let residual = |row: usize, level: usize, col: usize| {
             let Near { is, off } = near(&mut (0..ends[level]).map(|k| (features[row * latents + k], decoder[k * width + col])));
             let is = is - f64::from(target[row * width + col]);
@@ -78,7 +82,8 @@ pub async fn levels(device: &Device, sizes: Levels) -> Answer {
     let (form, a, b) = if outer { (Form::Outer, f, e) } else { (Form::Transposed, e, w) };
     let source = Source::Leveled { form, a: a.clone(), b: b.clone(), ends: Rc::from(&ends[..]), only: None };
     poisoned(device).await?;
-    let got = compute(source, shape, vec![Out::New(Expr::sum(0)), Out::Over(on_old, Expr::old(1) - Expr::sum(0))]);
+    let outs = vec![Out::New(Expr::sum(0)), Out::Over(on_old, Expr::old(1) - Expr::sum(0))];
+    let got = limited(most, || compute(source, shape, outs));
     drop((a, b));
     let sum = |at: usize| {
         let (row, col) = (at / shape[1], at % shape[1]);

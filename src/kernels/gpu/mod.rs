@@ -15,6 +15,7 @@ use super::expr::{Expr, Node};
 use super::launch::{Kernel, run};
 use buffers::{Buffers, Gpu, dims, on_gpu};
 use ending::{Ending, width};
+pub use product::limit_operations;
 use product::{Leveled, Levels, Pair, Product, ProductRow};
 use program::{Program, Sums};
 use sums::{Columns, Each, Rows, each_groups};
@@ -82,6 +83,8 @@ struct Plan {
     shape: [usize; 2],
     sizes: Vec<u32>,
     groups: [u32; 2],
+    /// Of the groups along the second axis; the others follow in further dispatches.
+    at_once: u32,
 }
 
 enum Launch {
@@ -101,7 +104,7 @@ impl Plan {
                 let mut buffers = Buffers::default();
                 let [m, n] = shape;
                 let ending = Ending::new(outs, shape, width(n), Sums::Known, &mut buffers)?;
-                let mut sizes = vec![m as u32, (n / ending.width) as u32];
+                let mut sizes = vec![m as u32, (n / ending.width) as u32, 0, 0];
                 let mut all = Vec::with_capacity(pairs.len());
                 for (a, b) in pairs {
                     let (pair, k) = Pair::new(*form, [a, b], ending.width, true, &mut buffers)?;
@@ -119,7 +122,8 @@ impl Plan {
                         let groups = kernel.groups(shape, &[]);
                         (Launch::Product(kernel), groups)
                     };
-                    Self { launch, buffers, shape, sizes, groups }
+                    let at_once = Product::at_once(shape, sizes[4..].iter().sum::<u32>() as usize, groups[1]);
+                    Self { launch, buffers, shape, sizes, groups, at_once }
                 })
             }
             Source::Leveled { form, a, b, ends, only: _ } => {
@@ -135,7 +139,7 @@ impl Plan {
                 buffers.are_few().then(|| {
                     let kernel = Columns::new(buffers.slots(), ending, of, n);
                     let groups = kernel.groups(n);
-                    Self { launch: Launch::Columns(kernel), buffers, shape, sizes: vec![*rows as u32, n as u32], groups }
+                    Self { launch: Launch::Columns(kernel), buffers, shape, sizes: vec![*rows as u32, n as u32], groups, at_once: groups[1] }
                 })
             }
             Source::Rows { cols, of } => {
@@ -147,7 +151,8 @@ impl Plan {
                 buffers.are_few().then(|| {
                     let kernel = Rows { slots: buffers.slots(), ending, of, width };
                     let sizes = vec![rows as u32, 1, (cols / width) as u32];
-                    Self { launch: Launch::Rows(kernel), buffers, shape, sizes, groups: super::launch::spread(rows) }
+                    let groups = super::launch::spread(rows);
+                    Self { launch: Launch::Rows(kernel), buffers, shape, sizes, groups, at_once: groups[1] }
                 })
             }
         }
@@ -160,11 +165,12 @@ impl Plan {
         let ending = Ending::new(outs, shape, if whole { width(n) } else { 1 }, Sums::Known, &mut buffers)?;
         let levels = Levels::new(kind, ends, if kind == Leveled::Columns { ending.width } else { 1 }, &mut buffers);
         let (pair, k) = Pair::of_levels(form, a, b, kind, ends, ending.width, &mut buffers)?;
-        let sizes = vec![m as u32, (n / ending.width) as u32, k as u32];
+        let sizes = vec![m as u32, (n / ending.width) as u32, 0, 0, k as u32];
         buffers.are_few().then(|| {
             let kernel = Product::new(buffers.slots(), ending, vec![pair], Some(levels), shape);
             let groups = kernel.groups(shape, ends);
-            Self { launch: Launch::Product(kernel), buffers, shape, sizes, groups }
+            let at_once = Product::at_once(shape, k, groups[1]);
+            Self { launch: Launch::Product(kernel), buffers, shape, sizes, groups, at_once }
         })
     }
 
@@ -175,12 +181,13 @@ impl Plan {
         let n = cols / ending.width;
         buffers.are_few().then(|| {
             let kernel = Each { slots: buffers.slots(), ending };
-            Self { launch: Launch::Each(kernel), buffers, shape, sizes: vec![rows as u32, n as u32], groups: each_groups(rows * n) }
+            let groups = each_groups(rows * n);
+            Self { launch: Launch::Each(kernel), buffers, shape, sizes: vec![rows as u32, n as u32], groups, at_once: groups[1] }
         })
     }
 
     fn run(self, gpu: &Gpu, outs: Vec<Out>, sums: &[Tensor<2>]) -> Vec<Tensor<2>> {
-        let Self { launch, buffers, shape, sizes, groups } = self;
+        let Self { launch, buffers, shape, mut sizes, groups: [across, down], at_once } = self;
         let outs: Vec<CubeTensor> = outs
             .into_iter()
             .map(|out| match out {
@@ -195,19 +202,28 @@ impl Plan {
             })
             .collect();
         let sums: Vec<CubeTensor> = sums.iter().filter_map(on_gpu).collect();
-        let sizes = buffers.sizes(sizes);
+        let part = |start: u32| {
+            if let Launch::Product(_) = launch {
+                sizes[2] = start;
+            }
+            (buffers.sizes(sizes.clone()), [across, at_once.min(down - start)])
+        };
+        let parts: Vec<_> = (0..down).step_by(at_once as usize).map(part).collect();
         let handles = buffers.handles(&outs, &sums);
-        match launch {
-            Launch::Each(kernel) => go(kernel, gpu, handles, &sizes, groups),
-            Launch::Product(kernel) => go(kernel, gpu, handles, &sizes, groups),
-            Launch::ProductRow(kernel) => go(kernel, gpu, handles, &sizes, groups),
-            Launch::Columns(kernel) => go(kernel, gpu, handles, &sizes, groups),
-            Launch::Rows(kernel) => go(kernel, gpu, handles, &sizes, groups),
+        for (sizes, groups) in parts {
+            let handles = handles.clone();
+            match &launch {
+                Launch::Each(kernel) => go(kernel, gpu, handles, &sizes, groups),
+                Launch::Product(kernel) => go(kernel, gpu, handles, &sizes, groups),
+                Launch::ProductRow(kernel) => go(kernel, gpu, handles, &sizes, groups),
+                Launch::Columns(kernel) => go(kernel, gpu, handles, &sizes, groups),
+                Launch::Rows(kernel) => go(kernel, gpu, handles, &sizes, groups),
+            }
         }
         outs.into_iter().map(Tensor::from_primitive::<Wgpu>).collect()
     }
 }
 
-fn go(kernel: impl Kernel, gpu: &Gpu, handles: Vec<cubecl::server::Handle>, sizes: &[u32], groups: [u32; 2]) {
-    run(kernel, &gpu.client, handles, sizes, groups);
+fn go(kernel: &impl Kernel, gpu: &Gpu, handles: Vec<cubecl::server::Handle>, sizes: &[u32], groups: [u32; 2]) {
+    run(kernel.clone(), &gpu.client, handles, sizes, groups);
 }

@@ -5,6 +5,7 @@
 //! read should be in the nearest cache.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::Tensor;
 
@@ -50,7 +51,16 @@ impl Pair {
     }
 }
 
-/// `m` rows, `n` columns (in units of the ending's width), then k of each pair are its sizes.
+/// Operations of one dispatch, at most: a system may take a GPU away that does not give way for two seconds, and a small one may do no more than
+/// 6 · 10¹⁰ in one.
+static MOST: AtomicU64 = AtomicU64::new(16_000_000_000);
+
+/// Another limit for the operations of one dispatch of a product of matrices, so that a test need not be large; the one before.
+pub fn limit_operations(most: u64) -> u64 {
+    MOST.swap(most, Ordering::Relaxed)
+}
+
+/// `m` rows, `n` columns (in units of the ending's width), the number of the first of its workgroups from above; k of each pair from the fifth size on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Product {
     pub slots: Slots,
@@ -181,6 +191,12 @@ impl Product {
         };
         [across as u32, down as u32]
     }
+
+    /// How many of so many workgroups from above to below go into one dispatch, of a result `[m, n]` with `k` products for each number.
+    pub fn at_once([m, n]: [usize; 2], k: usize, down: u32) -> u32 {
+        let operations = 2 * m as u64 * n as u64 * k as u64;
+        (u64::from(down) * MOST.load(Ordering::Relaxed) / operations.max(1)).clamp(1, u64::from(down.max(1))) as u32
+    }
 }
 
 impl ProductRow {
@@ -201,7 +217,7 @@ fn lines(n: usize, line: impl Fn(usize) -> String) -> String {
 
 /// k of the i-th pair.
 fn k_of(i: usize) -> String {
-    format!("size[{}][{}]", (2 + i) / 4, (2 + i) % 4)
+    format!("size[{}][{}]", 1 + i / 4, i % 4)
 }
 
 /// One component of what is `width` numbers.
@@ -215,7 +231,7 @@ impl Kernel for Product {
     }
 
     fn sizes(&self) -> usize {
-        self.slots.sizes(2 + self.pairs.len())
+        self.slots.sizes(4 + self.pairs.len())
     }
 
     fn body(&self) -> String {
@@ -229,14 +245,14 @@ impl Kernel for Product {
         let (wide, tall) = (SIDE * columns, SIDE * ROWS);
         let find = match (levels, kind) {
             (Some(levels), Some(Leveled::Columns)) => levels.find("group.x", wide),
-            (Some(levels), Some(Leveled::Rows)) => levels.find("group.y", tall),
+            (Some(levels), Some(Leveled::Rows)) => levels.find("down", tall),
             _ => String::new(),
         };
         // Where the rows and columns of the workgroup begin, and where those of the result, or of the level, end.
         let [top, bottom, first, last] = match kind {
-            Some(Leveled::Columns) => [format!("group.y * {tall}u"), "m".into(), format!("left + group_of * {wide}u"), "right".into()],
+            Some(Leveled::Columns) => [format!("down * {tall}u"), "m".into(), format!("left + group_of * {wide}u"), "right".into()],
             Some(Leveled::Rows) => [format!("left + group_of * {tall}u"), "right".into(), format!("group.x * {wide}u"), "n".into()],
-            Some(Leveled::Prefixes) | None => [format!("group.y * {tall}u"), "m".into(), format!("group.x * {wide}u"), "n".into()],
+            Some(Leveled::Prefixes) | None => [format!("down * {tall}u"), "m".into(), format!("group.x * {wide}u"), "n".into()],
         };
         write!(
             text,
@@ -244,6 +260,7 @@ impl Kernel for Product {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
   let m = size[0].x;
   let n = size[0].y;
+  let down = group.y + size[0].z;
 {find}  let bottom = {bottom};
   let end = {last};
   let col = {first} + local % {SIDE}u;
@@ -407,7 +424,7 @@ impl Kernel for ProductRow {
     }
 
     fn sizes(&self) -> usize {
-        self.slots.sizes(2 + self.pairs.len())
+        self.slots.sizes(4 + self.pairs.len())
     }
 
     fn body(&self) -> String {

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use burn_wgpu::{CubeTensor, Wgpu, into_contiguous};
 use cubecl::server::Handle;
 
-use super::buffers::{Buffers, Gpu, Slots, on_gpu};
+use super::buffers::{Buffers, Gpu, MOST, Slots, on_gpu};
 use super::program::{Names, Program, Sums};
 use crate::kernels::expr::Expr;
 use crate::kernels::launch::{GROUPS, Kernel, run, spread};
@@ -129,6 +129,9 @@ impl Asked<'_> {
             Per::Matrix if wanted == Wanted::Kth => Vec::new(),
             Per::Matrix => of_matrix.to_vec(),
         };
+        if inputs.len() + outputs.len() + usize::from(per == Per::Matrix) + kth.slots.buffers().len() > MOST {
+            return None;
+        }
         let sizes = buffers.sizes(own);
         let more = buffers.handles(&[], &[]);
         let handles = |tensors: &[CubeTensor]| tensors.iter().map(|x| x.handle.clone()).collect::<Vec<Handle>>();
@@ -230,8 +233,10 @@ fn key(bits: u32) -> u32 {{
     fn answer(self, at: &str) -> String {
         let text = match self {
             Self::Kth => String::new(),
-            Self::Kept => format!("y[AT] = max(pre[AT], 0.0) * select(0.0, 1.0, bitcast<f32>(values[AT]) >= {KTH_VALUE});"),
-            // Those that are no numbers are none of the largest.
+            // Positive floats are ordered as their bits are, and what is no number is none of the largest.
+            Self::Kept => "let bits = values[AT];
+    y[AT] = select(0.0, max(pre[AT], 0.0), bits >= state[0] + NOTHING && bits <= 0x7f800000u);"
+                .into(),
             Self::Among => "let bits = values[AT];
     let one = chosen && key(bits) >= state[0] && (bits & 0x7fffffffu) <= 0x7f800000u;
     y[AT] = select(0.0, 1.0, one);

@@ -113,10 +113,7 @@ pub(super) async fn resample(sae: &RefCell<Sae>, recipe: &Recipe, rows: &Rows, m
 /// Each row's squared error summed over its dimensions, `[rows, 1]`.
 pub fn losses(architecture: &dyn Architecture, batch: &Batch) -> Tensor<2> {
     let features = architecture.encode(batch.x.clone());
-    let mut y = architecture.decode(features);
-    if let Some(w_skip) = &architecture.affine().w_skip {
-        y = y + batch.x.clone().matmul(w_skip.clone().transpose());
-    }
+    let y = architecture.affine().with_skip(architecture.decode(features), &batch.x);
     batch.residual(y).square().sum_dim(1)
 }
 

@@ -52,10 +52,7 @@ pub(super) fn measure(sae: &Sae, rows: &Rows) -> Vec<Tensor<1>> {
         let chunk = batch(sae, &rows.narrow(start, CHUNK.min(rows.count() - start)));
         let features = architecture.encode(chunk.x.clone());
         let active = features.clone().abs().sign().sum();
-        let mut y = architecture.decode(features);
-        if let Some(w_skip) = &architecture.affine().w_skip {
-            y = y + chunk.x.clone().matmul(w_skip.clone().transpose());
-        }
+        let y = architecture.affine().with_skip(architecture.decode(features), &chunk.x);
         let error = chunk.residual(y).square().sum();
         sums = Some(match sums {
             Some((e, a)) => (e + error, a + active),

@@ -9,6 +9,7 @@ use super::norm;
 use super::rows::{Rows, Source, batch};
 use super::settings::{BDecInit, DecoderNorm, Recipe};
 use crate::error::{LabError, Result, code};
+use crate::kernels::{Form, product};
 use crate::rng::Rng;
 use crate::tensors::read;
 
@@ -78,7 +79,7 @@ pub fn geometric_median(rows: Tensor<2>, iterations: usize) -> Tensor<2> {
     for _ in 0..iterations {
         let distances = (rows.clone() - median).square().sum_dim(1).sqrt().clamp_min(1e-6);
         let weights = distances.recip().transpose(); // [1, rows]
-        median = weights.clone().matmul(rows.clone()) / weights.sum_dim(1);
+        median = product(Form::Plain, &weights, &rows) / weights.sum_dim(1);
     }
     median
 }
