@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor};
 
+use crate::device::largest_tensor;
 use crate::error::{LabError, Result, check_setting, code};
 use crate::tensors::HostTensor;
 
@@ -144,6 +145,23 @@ impl Sae {
     /// Where its weights are.
     pub fn device(&self) -> Device {
         self.architecture.affine().w_enc.device()
+    }
+
+    /// `Err` unless the latents of so many rows, `[rows, d_sae]`, fit into a tensor.
+    fn check_batch(&self, rows: usize) -> Result<()> {
+        let of_row = 4 * self.config.d_sae as u64;
+        let most = largest_tensor(&self.device()) / of_row;
+        check_setting(rows as u64 <= most, "batchSize", rows, &format!("at most {most} for {} features on this device", self.config.d_sae))
+    }
+
+    /// After a step over so many rows: what takes a GPU long goes to it by itself, so that between two steps it can do something else, draw a page.
+    fn submit_large_step(&self, rows: usize) {
+        /// Products of a number with another, of which each of the five or six products of matrices in a step has as many: a step takes some ms.
+        const LARGE: f64 = 1e8;
+        if rows as f64 * self.config.d_in as f64 * self.config.d_sae as f64 > LARGE {
+            // What is wrong with the device shows at the next reading.
+            self.device().flush().ok();
+        }
     }
 
     /// `Err` unless `width` is what this SAE encodes.

@@ -35,6 +35,11 @@ for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
       ["LAB-BAD-SETTING", () => sae.train(acts, { lr: NaN }), /lr/],
       ["LAB-BAD-SETTING", () => sae.train(acts, { l1: -1 }), /l1/],
       ["LAB-BAD-SETTING", () => sae.train(acts, { batchSize: 2.5 }), /batchSize/],
+      ["LAB-BAD-SETTING", async ({ lab }) => {
+        const wide = await lab.createSae({ dIn: 2, dSae: 131_072 });
+        const rows = { data: new Float32Array(2 * 8192).fill(1), shape: [8192, 2] };
+        await wide.train(rows, { batchSize: 8192 }).finally(() => wide.dispose());
+      }, /batchSize is 8192.*at most \d+ for 131072 features/],
       ["LAB-BAD-SETTING", () => sae.train(acts, { learningRate: 1 }), /learningRate/],
       ["LAB-BAD-SETTING", () => model.generate("a", { temperature: -1 }), /temperature/],
       ["LAB-BAD-SETTING", () => model.generate("a", { temperature: NaN }), /temperature/],

@@ -220,7 +220,7 @@ test("a worker that traps is replaced: on the CPU too, and twice in a row it is 
     const shown = [];
     const training = sae.train(acts, { epochs: 3000, batchSize: 4, onProgress: (p) => "phase" in p || shown.push(p.epoch) });
     while (shown.length === 0) await new Promise((done) => setTimeout(done, 20));
-    const error = model.generate("Once", { maxNewTokens: 200 }).then(() => null, ({ code, message }) => `${code} ${message}`);
+    const error = model.generate("Once", { maxNewTokens: 200, stopAtEos: false }).then(() => null, ({ code, message }) => `${code} ${message}`);
     const recovered = next("recovered");
     gpu("trap");
     const { restored } = await recovered;

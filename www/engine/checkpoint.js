@@ -1,4 +1,5 @@
 // @ts-check
+import { allDone, isAhead, oneDone } from "./pace.js";
 import { ProgressFeed } from "./progress.js";
 import { isDue, turn } from "./turn.js";
 
@@ -16,6 +17,8 @@ export class Watch {
   #feed;
   #onHeld;
   #abort = new AbortController();
+  /** Settles when the call is cancelled. */
+  #stopped = new Promise((resolve) => this.#abort.signal.addEventListener("abort", resolve));
 
   /**
    * @param {((entries: object[], step: import("./types.js").Progress | null) => void) | null} send  null: nobody watches
@@ -34,6 +37,7 @@ export class Watch {
     if (progress !== undefined && progress !== null && !this.#cancelled) this.#feed?.add(progress);
     while (!this.#cancelled) {
       if (this.#gate !== null) await this.#hold(this.#gate);
+      else if (isAhead()) await Promise.race([oneDone(), this.#stopped]);
       else if (isDue()) await turn();
       else return false;
     }
@@ -72,7 +76,8 @@ export class Watch {
   /** @param {{opened: Promise<void>, told: boolean}} gate */
   async #hold(gate) {
     this.#feed?.flush();
-    if (!gate.told) this.#onHeld();
+    await Promise.race([allDone(), gate.opened]);
+    if (!gate.told && this.#gate === gate) this.#onHeld();
     gate.told = true;
     await gate.opened;
   }

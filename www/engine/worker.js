@@ -10,6 +10,7 @@ import { LabError, describe, toPlain } from "./errors.js";
 import { isLossNear, watchGpu } from "./gpu-loss.js";
 import { compile, compileIdly, compiled, delayPipelines } from "./late-pipelines.js";
 import { joinSubmits } from "./one-submit.js";
+import { watchSubmits } from "./pace.js";
 import { ProgressFeed } from "./progress.js";
 import { METHODS } from "./protocol.js";
 import { estimate } from "./loading/estimate.js";
@@ -73,6 +74,7 @@ scope.addEventListener("message", (/** @type {MessageEvent<import("./protocol.js
   }
 });
 
+watchSubmits();
 joinSubmits();
 delayPipelines();
 void watchGpu().then(loseGpu);

@@ -88,7 +88,9 @@ pub(super) async fn run(
     pause: &impl Checkpoint,
 ) -> Result<Vec<Vec<Entry>>> {
     let mut schedules = Vec::with_capacity(trainees.len());
+    let rows = source.sample().count;
     for t in trainees {
+        t.sae.borrow().check_batch(rows)?;
         let taken = t.sae.borrow().optimizer.as_ref().filter(|_| go_on).map_or(0, |o| o.steps);
         schedules.push(Schedule::new(t.recipe, taken.saturating_add(source.steps_left()))?);
     }
@@ -122,6 +124,7 @@ pub(super) async fn run(
         };
         for (t, schedule) in trainees.iter().zip(&schedules) {
             t.step(&rows, schedule, source.position());
+            t.sae.borrow().submit_large_step(rows.count);
         }
         done += 1;
         let steps = trainees.first().map_or(0, |t| t.sae.borrow().optimizer.as_ref().map_or(0, |o| o.sums.steps));
