@@ -1,5 +1,5 @@
 // @ts-check
-import { allDone, isAhead, oneDone } from "./pace.js";
+import { allDone, isAhead, oneDone, slowStart } from "./pace.js";
 import { ProgressFeed } from "./progress.js";
 import { isDue, turn } from "./turn.js";
 
@@ -27,6 +27,7 @@ export class Watch {
   constructor(send, onHeld) {
     this.#feed = send === null ? null : new ProgressFeed(send);
     this.#onHeld = onHeld;
+    slowStart();
   }
 
   /**

@@ -3,11 +3,14 @@
 //
 // A training asks for nothing back within an epoch, so the engine could hand over steps much faster than a GPU takes them: progress would be ahead
 // of what is done, a cancelled call would leave the GPU minutes of work, and a page's own drawing would wait behind it. The queue's submissions are
-// watched; a call that reaches a checkpoint waits there while the GPU is too far behind.
+// watched; a call that reaches a checkpoint waits there while the GPU has enough to do.
 //
 // Liveness: nothing waits longer for a submission than PATIENCE, whatever becomes of it. Safety: a GPU that keeps up always has work.
 
-/** How old the oldest submission may be that the GPU has not finished, in milliseconds. */
+/** Submissions that the GPU may have at a time: two at least, so that it need not wait for the next, and as many more as it finishes within AHEAD. */
+const FEW = 2,
+  MANY = 8;
+/** Milliseconds of work that are enough to keep a GPU busy. */
 const AHEAD = 100;
 /** How long one submission is waited for, in milliseconds. */
 const PATIENCE = 10_000;
@@ -16,10 +19,14 @@ const PATIENCE = 10_000;
  * @typedef {{submit(buffers: Iterable<object>): void, onSubmittedWorkDone(): Promise<unknown>}} Queue
  */
 
-/** @typedef {{at: number, done: Promise<unknown>}} Submission */
+/** @typedef {{done: Promise<unknown>}} Submission */
 
 /** What the GPU has not finished, the oldest first. @type {Set<Submission>} */
 const unfinished = new Set();
+
+/** How many it may have now, and when it last finished one. */
+let allowed = FEW,
+  finishedAt = -Infinity;
 
 /** To be called before the engine opens its device, and before joinSubmits, so that what is watched is what the GPU gets. */
 export function watchSubmits(scope = /** @type {{GPUQueue?: {prototype: Queue}}} */ (/** @type {unknown} */ (globalThis))) {
@@ -28,17 +35,29 @@ export function watchSubmits(scope = /** @type {{GPUQueue?: {prototype: Queue}}}
   const { submit, onSubmittedWorkDone } = prototype;
   prototype.submit = function (buffers) {
     submit.call(this, buffers);
-    const finished = () => void unfinished.delete(submission);
+    const at = performance.now();
+    const finished = () => {
+      unfinished.delete(submission);
+      const now = performance.now();
+      // What it took is counted from when the GPU was free for it.
+      const fit = AHEAD / Math.max(1e-3, now - Math.max(at, finishedAt));
+      finishedAt = now;
+      allowed = Math.max(FEW, Math.min(MANY, allowed + 1, Math.floor(fit)));
+    };
     /** @type {Submission} */
-    const submission = { at: performance.now(), done: onSubmittedWorkDone.call(this).then(finished, finished) };
+    const submission = { done: onSubmittedWorkDone.call(this).then(finished, finished) };
     unfinished.add(submission);
   };
 }
 
-/** Whether the GPU is too far behind. */
+/** Whether the GPU has enough to do. */
 export function isAhead() {
-  const [oldest] = unfinished;
-  return oldest !== undefined && performance.now() - oldest.at > AHEAD;
+  return unfinished.size >= allowed;
+}
+
+/** Another kind of work begins, of which it has to be seen how much the GPU does. */
+export function slowStart() {
+  allowed = FEW;
 }
 
 /** Waits for the GPU's oldest submission. */
