@@ -6,6 +6,7 @@ mod config;
 mod fused;
 mod gelu;
 mod generate;
+mod heads;
 mod hook_point;
 mod hooks;
 mod loader;

@@ -8,6 +8,7 @@ use super::cache::KvCache;
 use super::config::Config;
 use super::fused::Pass;
 use super::gelu::gelu;
+use super::heads;
 use super::hook_point::{HookPoint, Site};
 use super::hooks::{Hooks, View};
 use super::loader::Loaded;
@@ -313,16 +314,16 @@ impl Gpt2 {
         let [batch, pos, d_model] = x.dims();
         let Config { n_heads, d_head, .. } = self.config;
         let qkv = block.c_attn.forward(block.ln_1.forward(x)); // [batch, pos, 3 * d_model]
-        let heads = |i: usize| {
+        let part = |i: usize| {
             let part = qkv.clone().narrow(2, i * d_model, d_model);
             part.reshape([batch, pos, n_heads, d_head]).swap_dims(1, 2) // [batch, n_heads, pos, d_head]
         };
-        let (q, k, v) = (heads(0), heads(1), heads(2));
+        let (q, k, v) = (part(0), part(1), part(2));
         let (k, v) = match cache {
             Some(cache) => cache.extend(layer, k, v),
             None => (k, v),
         };
-        let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt(); // [batch, n_heads, pos, keys]
+        let scores = heads::product(q, k) / (d_head as f64).sqrt(); // [batch, n_heads, pos, keys]
         let scores = match mask.get(&self.device()) {
             Some(mask) if offset == 0 => scores + mask.clone(),
             Some(mask) => {
@@ -332,7 +333,7 @@ impl Gpt2 {
             None => scores,
         };
         let pattern = hooks.pattern(HookPoint::new(layer, Site::Pattern), activation::softmax(scores, 3))?;
-        let mut z = pattern.matmul(v).swap_dims(1, 2).reshape([batch, pos, d_model]);
+        let mut z = heads::product(pattern, v.swap_dims(2, 3)).swap_dims(1, 2).reshape([batch, pos, d_model]);
         let point = HookPoint::new(layer, Site::Z);
         if hooks.touches(point) {
             let shift = block.z_shift.clone().unsqueeze::<3>();

@@ -1,7 +1,7 @@
 //! One kernel: sums, and what becomes of them element by element.
 //!
-//! On a GPU each call is one dispatch ([`super::gpu`]), on the CPU one pass over memory ([`super::cpu`]); [`super::plain`] is the same in
-//! burn's own operations, against which both are tested.
+//! On a GPU each call is one dispatch, of a very large product several ([`super::gpu`]), on the CPU one pass over memory ([`super::cpu`]);
+//! [`super::plain`] is the same in burn's own operations, against which both are tested.
 
 use std::ops::Range;
 use std::rc::Rc;
