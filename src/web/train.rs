@@ -11,8 +11,27 @@ use super::objects::Stored;
 use super::options as opt;
 use super::{JsResult, Lab};
 use crate::error::{LabError, Result, check_setting};
-use crate::sae::train::{Data, Rows, checkpoint, restore, train_stream};
+use crate::sae::train::{Data, Rows, Sink, checkpoint, restore, train_stream};
 use crate::sae::{self, Metadata, Recipe, Sae};
+
+/// A file in JavaScript's memory, which comes back from what it grew to.
+#[derive(Default)]
+struct JsFile {
+    bytes: Uint8Array,
+    at: u32,
+}
+
+impl Sink for JsFile {
+    fn begin(&mut self, bytes: usize) {
+        self.bytes = Uint8Array::new_with_length(bytes as u32);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.at + bytes.len() as u32;
+        self.bytes.subarray(self.at, end).copy_from(bytes);
+        self.at = end;
+    }
+}
 
 #[wasm_bindgen]
 impl Lab {
@@ -67,7 +86,9 @@ impl Lab {
 
     pub async fn checkpoint(&self, sae: u32) -> JsResult {
         let sae = self.sae(sae)?;
-        Ok(Uint8Array::from(&checkpoint(&sae).await?[..]).into())
+        let mut file = JsFile::default();
+        checkpoint(&sae, &mut file).await?;
+        Ok(file.bytes.into())
     }
 
     #[wasm_bindgen(js_name = restoreSae)]

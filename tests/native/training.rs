@@ -50,6 +50,12 @@ fn values(t: Tensor<2>) -> Vec<f32> {
     block_on(read(t)).unwrap().data
 }
 
+fn stored(sae: &RefCell<Sae>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    block_on(checkpoint(sae, &mut bytes)).unwrap();
+    bytes
+}
+
 fn weights(sae: &RefCell<Sae>) -> Vec<Vec<f32>> {
     let parameters = sae.borrow().architecture.parameters();
     parameters.into_iter().map(|p| values(p.value)).collect()
@@ -411,11 +417,11 @@ fn a_checkpoint_goes_on_bit_by_bit() {
         for stop in [1, 3, 4, 10, 19, 20] {
             let parts = half_dead(architecture);
             block_on(train(&parts, &data, &elaborate(architecture, 5), &After::steps(stop))).unwrap_err();
-            let bytes = block_on(checkpoint(&parts)).unwrap();
+            let bytes = stored(&parts);
             let restored = RefCell::new(restore(&bytes, &Device::flex()).unwrap());
             assert_eq!(weights(&restored), weights(&parts));
             assert_eq!(restored.borrow().config, parts.borrow().config);
-            assert_eq!(block_on(checkpoint(&restored)).unwrap(), bytes);
+            assert_eq!(stored(&restored), bytes);
             let done = restored.borrow().history.len();
             if done < 5 {
                 block_on(train(&restored, &data, &TrainSettings { go_on: true, ..elaborate(architecture, 5 - done) }, &Uninterrupted)).unwrap();
@@ -426,7 +432,7 @@ fn a_checkpoint_goes_on_bit_by_bit() {
     }
     // One that was never trained, too.
     let fresh = small("standard");
-    let restored = restore(&block_on(checkpoint(&fresh)).unwrap(), &Device::flex()).unwrap();
+    let restored = restore(&stored(&fresh), &Device::flex()).unwrap();
     assert!(restored.optimizer.is_none() && restored.history.is_empty());
     assert_eq!(weights(&RefCell::new(restored)), weights(&fresh));
 }
@@ -435,7 +441,7 @@ fn a_checkpoint_goes_on_bit_by_bit() {
 fn checkpoints_that_are_none_are_refused() {
     let sae = half_dead("standard");
     block_on(train(&sae, &rows(40, 6), &elaborate("standard", 5), &After::steps(6))).unwrap_err();
-    let good = block_on(checkpoint(&sae)).unwrap();
+    let good = stored(&sae);
     let refused = |bytes: &[u8]| {
         let error = restore(bytes, &Device::flex()).err().expect("should be refused");
         assert!(error.code == "LAB-BAD-FILE" || error.code == "LAB-BAD-SETTING" || error.code == "LAB-WIDTH-MISMATCH", "{error}");
@@ -462,6 +468,7 @@ fn checkpoints_that_are_none_are_refused() {
         [&(changed.len() as u64).to_le_bytes()[..], &changed, &good[8 + header..]].concat()
     };
     assert!(restore(&with("standard", "standard"), &Device::flex()).is_ok());
+    let recon = text.split_inclusive('}').find(|part| part.contains("sums/recon")).unwrap();
     for (from, to) in [
         (r#"\"version\":3"#, r#"\"version\":4"#),
         (r#"\"dSae\":12"#, r#"\"dSae\":262144"#),
@@ -470,7 +477,7 @@ fn checkpoints_that_are_none_are_refused() {
         (r#"\"steps\":6"#, r#"\"steps\":18446744073709551615"#),
         (r#"\"taken\":16"#, r#"\"taken\":33"#),
         (r#"\"lr\":0.01"#, r#"\"lr\":1e300"#),
-        (r#""sums/recon":{"dtype":"F32","shape":[1,6]"#, r#""sums/recon":{"dtype":"F32","shape":[6,1]"#),
+        (recon, &*recon.replace("[1,6]", "[6,1]")),
         ("parameter/b_dec", "parameter/b_dek"),
         ("adam/first/W_enc", "adam/fyrst/W_enc"),
     ] {
@@ -677,7 +684,7 @@ fn a_stream_goes_on_bit_by_bit_from_an_abort_and_from_checkpoints() {
         if tiny.run(&with(&parts, &recipes), &stream, &After::steps(stop)).is_ok() {
             continue;
         }
-        let stored = parts.each_ref().map(|sae| block_on(checkpoint(sae)).unwrap());
+        let stored = parts.each_ref().map(stored);
         let restored = stored.each_ref().map(|bytes| RefCell::new(restore(bytes, &Device::flex()).unwrap()));
         for saes in [&parts, &restored] {
             tiny.run(&with(saes, &recipes), &go_on, &Uninterrupted).unwrap();

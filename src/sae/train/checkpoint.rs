@@ -7,12 +7,13 @@
 //! agree, every shape has to be the one that the config asks for, and every value a number.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors, serialize};
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::super::adam::Adam;
 use super::super::dead::{AUXILIARY, GHOST};
@@ -32,6 +33,9 @@ const KEY: &str = "sae-lab-training";
 
 /// Of the format. In the first, the sums of the loss's terms were single numbers, in the second some.
 const VERSION: u32 = 3;
+
+/// Bytes that are put at a time, at most.
+const PIECE: usize = 1 << 16;
 
 /// Counters of a file beyond this are not believed.
 const MOST: usize = 1 << 31;
@@ -67,8 +71,26 @@ enum StoredPosition {
     Stream { walk: WalkPosition, given: usize, serving: usize, rows: usize },
 }
 
-/// All of `sae`: it may be in training, and is then stored as it is between two steps.
-pub async fn checkpoint(sae: &RefCell<Sae>) -> Result<Vec<u8>> {
+/// Takes a file from its start to its end.
+pub trait Sink {
+    /// How many bytes it will have.
+    fn begin(&mut self, bytes: usize);
+
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn begin(&mut self, bytes: usize) {
+        self.reserve_exact(bytes);
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// All of `sae`: it may be in training, and is then stored as it is between two steps. No more than one of its tensors is in memory at a time.
+pub async fn checkpoint(sae: &RefCell<Sae>, to: &mut impl Sink) -> Result<()> {
     // Everything is taken at once; only then is it read, while a training may go on.
     let (stored, tensors, history, numbers) = {
         let sae = sae.borrow();
@@ -76,20 +98,33 @@ pub async fn checkpoint(sae: &RefCell<Sae>) -> Result<Vec<u8>> {
         let stored = Stored { version: VERSION, config: sae.config.clone(), optimizer: sae.optimizer.as_ref().map(stored) };
         (stored, tensors, sae.history.iter().flat_map(row).collect::<Vec<f64>>(), numbers)
     };
-    let mut entries: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len() + 2);
-    for (name, tensor) in tensors {
-        let HostTensor { data, shape } = read(tensor).await?;
-        entries.push((name, Dtype::F32, shape, data.iter().flat_map(|x| x.to_le_bytes()).collect()));
+    let stored = serde_json::to_string(&stored).map_err(|e| bad(format!("The checkpoint can't be written: {e}.")))?;
+    let (mut header, mut at) = (Map::new(), 0);
+    header.insert("__metadata__".into(), json!({ KEY: stored }));
+    let mut describe = |name: &str, dtype: &str, size: usize, shape: &[usize]| {
+        let end = at + size * shape.iter().product::<usize>();
+        header.insert(name.into(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [at, end] }));
+        at = end;
+    };
+    describe("history", "F64", 8, &[history.len() / COLUMNS, COLUMNS]);
+    describe("numbers", "F64", 8, &[numbers.len()]);
+    tensors.iter().for_each(|(name, tensor)| describe(name, "F32", 4, &tensor.dims()));
+    let mut header = Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    to.begin(8 + header.len() + at);
+    to.put(&(header.len() as u64).to_le_bytes());
+    to.put(&header);
+    history.iter().chain(&numbers).for_each(|x| to.put(&x.to_le_bytes()));
+    let mut piece = Vec::with_capacity(PIECE);
+    for (_, tensor) in tensors {
+        for values in read(tensor).await?.data.chunks(PIECE / 4) {
+            piece.clear();
+            piece.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+            to.put(&piece);
+        }
     }
-    let f64s = |values: &[f64]| values.iter().flat_map(|x| x.to_le_bytes()).collect();
-    entries.push(("history".into(), Dtype::F64, vec![history.len() / COLUMNS, COLUMNS], f64s(&history)));
-    entries.push(("numbers".into(), Dtype::F64, vec![numbers.len()], f64s(&numbers)));
-    let json = serde_json::to_string(&stored).map_err(|e| bad(format!("The checkpoint can't be written: {e}.")))?;
-    let views = entries.iter().map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)));
-    views
-        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-        .and_then(|views| serialize(views, Some(HashMap::from([(KEY.to_string(), json)]))))
-        .map_err(|e| bad(format!("The checkpoint can't be written: {e}.")))
+    Ok(())
 }
 
 /// What is stored as f32 tensors, and as f64 numbers.

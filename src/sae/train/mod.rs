@@ -28,7 +28,7 @@ use crate::gpt2::Gpt2;
 use crate::progress::Checkpoint;
 use crate::tokenizer::Tokenizer;
 
-pub use checkpoint::{checkpoint, restore};
+pub use checkpoint::{Sink, checkpoint, restore};
 pub use rows::{Data, Rows, RowsPosition};
 pub use settings::{BDecInit, DecoderNorm, LrSchedule, Recipe, Remedy, TrainSettings};
 pub use state::{Entry, HeldOutEntry, Optimizer, Position, Sums};
@@ -70,7 +70,9 @@ pub async fn train(sae: &RefCell<Sae>, data: impl Into<Data>, settings: &TrainSe
     let position = settings.go_on.then(|| position(sae)).flatten();
     let source = Epochs::open(&data, settings, position.as_ref())?;
     let target = data.rows.target.as_ref().map(|t| t.dims()[1]);
-    check(sae, &settings.recipe, data.rows.x.dims()[1], target)?;
+    let [rows, width] = data.rows.x.dims();
+    check(sae, &settings.recipe, width, target)?;
+    sae.borrow().check_batch(settings.batch_size.min(rows))?;
     let _running = Running::start([sae].into_iter())?;
     if let Some(origin) = &data.origin {
         sae.borrow_mut().config.metadata.describe(origin, settings.go_on);
@@ -95,6 +97,7 @@ pub async fn train_stream(
     let widths = (settings.point.vector_width(&model.config)?, settings.target.map(|t| t.vector_width(&model.config)).transpose()?);
     for (sae, recipe) in saes {
         check(sae, recipe, widths.0, widths.1)?;
+        sae.borrow().check_batch(settings.batch_size)?;
     }
     let _running = Running::start(saes.iter().map(|(sae, _)| *sae))?;
     let position = if settings.go_on { common_position(saes)? } else { None };

@@ -88,9 +88,7 @@ pub(super) async fn run(
     pause: &impl Checkpoint,
 ) -> Result<Vec<Vec<Entry>>> {
     let mut schedules = Vec::with_capacity(trainees.len());
-    let rows = source.sample().count;
     for t in trainees {
-        t.sae.borrow().check_batch(rows)?;
         let taken = t.sae.borrow().optimizer.as_ref().filter(|_| go_on).map_or(0, |o| o.steps);
         schedules.push(Schedule::new(t.recipe, taken.saturating_add(source.steps_left()))?);
     }
