@@ -14,8 +14,15 @@ const BYTES = 1.15;
 /** At most so many dispatches for a training step, of whatever architecture. */
 const STEP = 15;
 const ARCHITECTURES = ["tied", "untied", "standard", "topk", "jumprelu", "batchtopk", "gated", "matryoshka_batchtopk"];
-/** With the auxiliary top-k of dead latents. */
-const WITH_DEAD = { topk: STEP, batchtopk: 18, matryoshka_batchtopk: 22 };
+/** What else a recipe may ask for, and how many it takes then. */
+const RICHER = [
+  ["topk", "latents that can be dead", { deadWindow: 1 }, STEP],
+  ["batchtopk", "latents that can be dead", { deadWindow: 1 }, 18],
+  ["matryoshka_batchtopk", "latents that can be dead", { deadWindow: 1 }, 21],
+  ["standard", "ghost gradients", { deadWindow: 1, remedy: "ghost" }, 19],
+  ["standard", "a decoder of unit rows", { decoderNorm: "unit" }, 16],
+  ["standard", "clipped gradients", { gradientClip: 1 }, 22],
+];
 
 /** On the page: `ask("ask")` for the counts so far, `ask("marks")` for those at each readback. */
 async function listen({ lab }) {
@@ -111,6 +118,6 @@ for (const architecture of ARCHITECTURES) {
   test(`a training step, ${architecture}`, { ...OPTIONS, shared: true }, (session) => perStep(session, architecture, {}, STEP));
 }
 
-for (const [architecture, most] of Object.entries(WITH_DEAD)) {
-  test(`a training step in which latents can be dead, ${architecture}`, { ...OPTIONS, shared: true }, (session) => perStep(session, architecture, { deadWindow: 1 }, most));
+for (const [architecture, what, recipe, most] of RICHER) {
+  test(`a training step with ${what}, ${architecture}`, { ...OPTIONS, shared: true }, (session) => perStep(session, architecture, recipe, most));
 }
