@@ -5,14 +5,15 @@
 // of what is done, a cancelled call would leave the GPU minutes of work, and a page's own drawing would wait behind it. The queue's submissions are
 // watched; a call that reaches a checkpoint waits there while the GPU has enough to do.
 //
-// Liveness: nothing waits longer for a submission than PATIENCE, whatever becomes of it. Safety: a GPU that keeps up always has work.
+// Safety: a GPU that keeps up always has work. Liveness: what the GPU is given it ends, or the browser says that it is lost. A browser that
+// has told of nothing that it was done is not waited for.
 
 /** Submissions that the GPU may have at a time: two at least, so that it need not wait for the next, and as many more as it finishes within AHEAD. */
 const FEW = 2,
   MANY = 8;
 /** Milliseconds of work that are enough to keep a GPU busy. */
 const AHEAD = 100;
-/** How long one submission is waited for, in milliseconds. */
+/** How long the first submission of all is waited for, in milliseconds. */
 const PATIENCE = 10_000;
 
 /**
@@ -27,11 +28,13 @@ const unfinished = new Set();
 /** How many it may have now, and when it last finished one. */
 let allowed = FEW,
   finishedAt = -Infinity;
+/** Whether the browser does not tell what is done. */
+let isMute = false;
 
 /** To be called before the engine opens its device, and before joinSubmits, so that what is watched is what the GPU gets. */
 export function watchSubmits(scope = /** @type {{GPUQueue?: {prototype: Queue}}} */ (/** @type {unknown} */ (globalThis))) {
   const prototype = scope.GPUQueue?.prototype;
-  if (prototype === undefined) return;
+  if (prototype?.onSubmittedWorkDone === undefined) return;
   const { submit, onSubmittedWorkDone } = prototype;
   prototype.submit = function (buffers) {
     submit.call(this, buffers);
@@ -52,7 +55,7 @@ export function watchSubmits(scope = /** @type {{GPUQueue?: {prototype: Queue}}}
 
 /** Whether the GPU has enough to do. */
 export function isAhead() {
-  return unfinished.size >= allowed;
+  return unfinished.size >= allowed && !isMute;
 }
 
 /** Another kind of work begins, of which it has to be seen how much the GPU does. */
@@ -73,10 +76,12 @@ export async function allDone() {
 
 /** @param {Submission} submission */
 async function over(submission) {
+  if (isMute) return;
+  if (finishedAt > -Infinity) return void (await submission.done);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE)));
   await Promise.race([submission.done, late]);
   clearTimeout(timer);
-  unfinished.delete(submission);
+  isMute = finishedAt === -Infinity;
 }
