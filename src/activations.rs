@@ -132,7 +132,7 @@ where
     let mut rng = Rng::new(settings.seed);
     let mut sequences = text_sequences(tokenizer, texts.iter().map(Into::into), settings, model.config.n_ctx)?;
     if let Some(random) = settings.random {
-        sequences.extend(random_sequences(random, &model.config, &mut rng)?);
+        sequences.extend(random_sequences(random, model, &mut rng)?);
     }
     if sequences.is_empty() {
         return Err(LabError::new(
@@ -143,7 +143,7 @@ where
     }
 
     let kept = |s: &Sequence| if s.text < 0 || settings.keep == Keep::All { s.ids.len() } else { 1 };
-    check_rows("rows", sequences.iter().map(kept).sum(), width)?;
+    check_rows("rows", sequences.iter().map(kept).sum(), width, &model.device())?;
 
     let total = sequences.len();
     let mut parts = Vec::new();
@@ -211,12 +211,13 @@ fn text_sequences<'a>(
     Ok(sequences)
 }
 
-fn random_sequences(random: RandomSequences, config: &crate::gpt2::Config, rng: &mut Rng) -> Result<Vec<Sequence>> {
+fn random_sequences(random: RandomSequences, model: &Gpt2, rng: &mut Rng) -> Result<Vec<Sequence>> {
     let RandomSequences { count, length, ids: (first, last) } = random;
+    let config = &model.config;
     let in_context = format!("from 1 to the context of {}", config.n_ctx);
     check_setting(length >= 1 && length <= config.n_ctx, "randomSequences.length", length, &in_context)?;
     check_setting(count <= 100_000, "randomSequences.count", count, "at most 100000")?;
-    check_rows("randomSequences.count × length", count * length, config.d_model)?;
+    check_rows("randomSequences.count × length", count * length, config.d_model, &model.device())?;
     check_setting(first <= last, "randomSequences.minId", first, "at most maxId")?;
     check_setting((last as usize) < config.d_vocab, "randomSequences.maxId", last, &format!("below the vocabulary's {}", config.d_vocab))?;
     let draw = |rng: &mut Rng| first + rng.below((last - first + 1) as usize) as u32;

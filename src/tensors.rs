@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
+use crate::device::largest_tensor;
 use crate::error::{LabError, Result};
 
 /// Row-major values on the host with their shape.
@@ -34,9 +35,9 @@ impl HostTensor {
     }
 }
 
-/// `Err` when a matrix of so many rows is more than the lab holds: 512 MB as f32.
-pub fn check_rows(name: &str, rows: usize, width: usize) -> Result<()> {
-    let most = (1 << 27) / width.max(1);
+/// `Err` when a matrix of so many rows is more than the lab holds, 512 MB as f32, or than the device does.
+pub fn check_rows(name: &str, rows: usize, width: usize, device: &Device) -> Result<()> {
+    let most = (largest_tensor(device) / 4).min(1 << 27) as usize / width.max(1);
     crate::error::check_setting(rows <= most, name, rows, &format!("at most {most} for {width} values each"))
 }
 

@@ -65,6 +65,8 @@ impl Sae {
     /// A new SAE with random weights.
     pub fn new(config: Config, init: &Init, device: &Device) -> Result<Self> {
         config.check()?;
+        let most = largest_tensor(device) / (4 * config.d_in.max(config.d_out) as u64);
+        check_setting(config.d_sae as u64 <= most, "dSae", config.d_sae, &format!("at most {most} on this device"))?;
         init.check(&config)?;
         let weights = init.weights(&config);
         Self::from_weights(config, weights, device)

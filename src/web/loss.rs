@@ -31,7 +31,7 @@ impl Lab {
         let batch = {
             let sae = sae.borrow();
             sae.check_width(x.dims()[1])?;
-            check_rows("rows", x.dims()[0], sae.config.d_sae)?;
+            check_rows("rows", x.dims()[0], sae.config.d_sae, &self.device)?;
             let target = if target.is_null() || target.is_undefined() { None } else { Some(self.matrix(target)?) };
             let [rows, width] = target.as_ref().unwrap_or(&x).dims();
             check_width(width, sae.config.d_out)?;

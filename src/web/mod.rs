@@ -234,7 +234,7 @@ impl Lab {
         let sae = self.sae(sae)?;
         let x = self.matrix(x)?;
         sae.borrow().check_width(x.dims()[1])?;
-        check_rows("rows", x.dims()[0], sae.borrow().config.d_sae)?;
+        check_rows("rows", x.dims()[0], sae.borrow().config.d_sae, &self.device)?;
         let encoded = sae.borrow().inference().encode(x);
         self.store_matrix(encoded)
     }
@@ -243,7 +243,7 @@ impl Lab {
         let sae = self.sae(sae)?;
         let features = self.matrix(features)?;
         sae::check_width(features.dims()[1], sae.borrow().config.d_sae)?;
-        check_rows("rows", features.dims()[0], sae.borrow().config.d_out)?;
+        check_rows("rows", features.dims()[0], sae.borrow().config.d_out, &self.device)?;
         let decoded = sae.borrow().inference().decode(features);
         self.store_matrix(decoded)
     }
@@ -329,7 +329,10 @@ impl Lab {
         }
         let given = from_js::<opt::Tensor>(value)?.into_host()?;
         match given.shape[..] {
-            [rows, columns] if rows > 0 && columns > 0 => Ok(upload(given.data, [rows, columns], &self.device)),
+            [rows, columns] if rows > 0 && columns > 0 => {
+                check_rows("rows", rows, columns, &self.device)?;
+                Ok(upload(given.data, [rows, columns], &self.device))
+            }
             _ => Err(LabError::setting("shape", format!("{:?}", given.shape), "two sizes, rows and columns, above 0")),
         }
     }

@@ -2,6 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "./harness.mjs";
+import { DEFAULT_LIMITS_PRELUDE } from "./memory.mjs";
+
+test("what the smallest of WebGPU's devices cannot hold is refused beforehand", { device: "webgpu", prelude: DEFAULT_LIMITS_PRELUDE, timeout: 240_000 }, async ({ lab, rejection }) => {
+  await lab(async ({ lab }) => { window.model = await lab.loadModel("tiny"); });
+  const cases = [
+    [({ lab }) => lab.createSae({ dIn: 768, dSae: 49_152 }), /dSae is 49152.*at most 43690 on this device/],
+    [() => model.collect([], { randomSequences: { count: 100_000, length: 4, minId: 0, maxId: 9 } }), /400000.*at most 349525/],
+  ];
+  for (const [run, message] of cases) {
+    const error = await rejection(run);
+    assert.equal(error.code, "LAB-BAD-SETTING", error.message);
+    assert.match(error.message, message);
+  }
+});
 
 for (const device of /** @type {const} */ (["webgpu", "cpu"])) {
   test(`${device}: bad input is a typed error with a hint, and the lab goes on`, { device, timeout: 240_000 }, async ({ lab, rejection, quiet, sameOrigin, fixtures }) => {

@@ -56,7 +56,7 @@ impl StreamSettings {
         check_setting((1..=LARGEST_BATCH).contains(&self.batch_size), "batchSize", self.batch_size, "from 1 to 1048576")?;
         let least = 2 * self.batch_size;
         check_setting(self.buffer_rows >= least, "bufferRows", self.buffer_rows, &format!("at least two batches, {least} rows"))?;
-        check_rows("bufferRows", self.buffer_rows, widths.iter().sum())?;
+        check_rows("bufferRows", self.buffer_rows, widths.iter().sum(), &model.device())?;
         check_setting(self.entry_every >= 1, "entryEvery", self.entry_every, "1 or more")?;
         check_setting((0.0..=0.9).contains(&self.held_out), "heldOut", self.held_out, "from 0 to 0.9")?;
         let n_ctx = model.config.n_ctx;
