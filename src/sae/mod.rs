@@ -156,6 +156,11 @@ impl Sae {
         check_setting(rows as u64 <= most, "batchSize", rows, &format!("at most {most} for {} features on this device", self.config.d_sae))
     }
 
+    /// Rows whose latents are on the device at a time where there is no gradient.
+    fn rows_at_once(&self) -> usize {
+        (largest_tensor(&self.device()) / (4 * self.config.d_sae as u64)).clamp(1, 1024) as usize
+    }
+
     /// After a step over so many rows: what takes a GPU long goes to it by itself, so that between two steps it can do something else, draw a page.
     fn submit_large_step(&self, rows: usize) {
         /// Products of a number with another, of which each of the five or six products of matrices in a step has as many: a step takes some ms.

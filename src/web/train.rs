@@ -14,7 +14,7 @@ use crate::error::{LabError, Result, check_setting};
 use crate::sae::train::{Data, Rows, Sink, checkpoint, restore, train_stream};
 use crate::sae::{self, Metadata, Recipe, Sae};
 
-/// A file in JavaScript's memory, which comes back from what it grew to.
+/// A file in JavaScript's memory. WebAssembly's does not shrink again.
 #[derive(Default)]
 struct JsFile {
     bytes: Uint8Array,

@@ -174,7 +174,7 @@ test("what is kept of the largest, and what becomes of the least of them", SHARE
 });
 
 test("products by levels", SHARED, async (session) => {
-  const ends = [[1], [64], [65], [4, 8], [1, 64, 65], [3, 66, 130], [1, 65], [4, 8, 12, 65], [32, 64, 128, 256, 512]];
+  const ends = [[1], [64], [65], [4, 8], [1, 64, 65], [3, 66, 130], [1, 65], [4, 8, 12, 65], [32, 64, 128, 256, 512], [16, 32, 48], [5, 10, 15, 20], [65, 130]];
   const sizes = grid({ form: ["prefixes", "transposed", "outer"], rows: [1, 63, 65], width: [1, 2, 4, 6, 63, 64], ends });
   await hold(session, seeded("levels", sizes.map((one, i) => ({ ...one, whole: i % 2 === 0 }))));
 });
@@ -229,6 +229,7 @@ test("a fault of any kind is seen", { timeout: 300_000 }, async (session) => {
     ["one too few is kept", "bits >= state[0] + NOTHING", "bits > state[0] + NOTHING", "select", { ...selected, kth: true, kept: "own", matrix: false }],
     ["a part of the rows is left out", "let down = group.y + size[0].z", "let down = group.y", "compute", { ...computed, outs: [1, 0, 1], source: "plain", m: 200, n: 5, k: 7, most: 1 }],
     ["a level too many is read", "group_of -= ", "group_of -= 0u * ", "levels", { form: "transposed", rows: 3, width: 5, ends: [70, 141], whole: true }],
+    ["a level too many is read", "(level + 1u) * size", "(level + 2u) * size", "levels", { form: "transposed", rows: 3, width: 5, ends: [70, 140, 210], whole: true }],
     ["a later level is missing", "level < 1u; level++) {\n        at", "level < 0u; level++) {\n        at", "levels", { form: "prefixes", rows: 3, width: 6, ends: [7, 9], whole: true }],
     ["the wrong half of a word", "unpack2x16float(w[", "unpack2x16float(1u + w[", "gather", { rows: 9, n: 42, ids: 5, half: true }],
   ];

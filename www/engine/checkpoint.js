@@ -17,8 +17,6 @@ export class Watch {
   #feed;
   #onHeld;
   #abort = new AbortController();
-  /** Settles when the call is cancelled. */
-  #stopped = new Promise((resolve) => this.#abort.signal.addEventListener("abort", resolve));
 
   /**
    * @param {((entries: object[], step: import("./types.js").Progress | null) => void) | null} send  null: nobody watches
@@ -32,13 +30,14 @@ export class Watch {
 
   /**
    * @param {import("./types.js").Progress} [progress]
+   * @param {boolean} [isOfGpu]  whether what comes next may be work for a GPU, which must not get too much of it
    * @returns {Promise<boolean>} whether the call has been cancelled and should end
    */
-  async checkpoint(progress) {
+  async checkpoint(progress, isOfGpu = true) {
     if (progress !== undefined && progress !== null && !this.#cancelled) this.#feed?.add(progress);
     while (!this.#cancelled) {
       if (this.#gate !== null) await this.#hold(this.#gate);
-      else if (isAhead()) await Promise.race([oneDone(), this.#stopped]);
+      else if (isOfGpu && isAhead()) await this.#keepPace();
       else if (isDue()) await turn();
       else return false;
     }
@@ -72,6 +71,15 @@ export class Watch {
   /** The call is over: what waits goes out, unless nobody wants it any more. */
   finish() {
     if (!this.#cancelled) this.#feed?.flush();
+  }
+
+  /** Waits for the GPU, or until the call is cancelled. */
+  async #keepPace() {
+    let stop = () => {};
+    const stopped = new Promise((/** @type {(value: void) => void} */ resolve) => (stop = resolve));
+    this.signal.addEventListener("abort", stop, { once: true });
+    await Promise.race([oneDone(), stopped]);
+    this.signal.removeEventListener("abort", stop);
   }
 
   /** @param {{opened: Promise<void>, told: boolean}} gate */

@@ -332,7 +332,8 @@ export class Client {
         return report(this.#pending.get(message.id), message.entries, message.step);
       case "held": {
         const pending = this.#pending.get(message.id);
-        return pending && answerPauses(pending, true);
+        // Nobody waits for it any more where it was resumed meanwhile.
+        return pending && pending.pauses.size > 0 ? answerPauses(pending, true) : undefined;
       }
       case "shaders":
         for (const watcher of [...this.#shaders]) shielded(watcher, { phase: "shaders", done: message.done, total: message.total });

@@ -38,9 +38,11 @@ export function watchSubmits(scope = /** @type {{GPUQueue?: {prototype: Queue}}}
   const { submit, onSubmittedWorkDone } = prototype;
   prototype.submit = function (buffers) {
     submit.call(this, buffers);
+    if (isMute) return;
     const at = performance.now();
     const finished = () => {
       unfinished.delete(submission);
+      isMute = false;
       const now = performance.now();
       // What it took is counted from when the GPU was free for it.
       const fit = AHEAD / Math.max(1e-3, now - Math.max(at, finishedAt));

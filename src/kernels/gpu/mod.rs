@@ -1,4 +1,4 @@
-//! [`super::compute`] on the GPU: one dispatch.
+//! [`super::compute`] on the GPU: one dispatch, of a very large product several.
 
 mod buffers;
 mod ending;
@@ -113,16 +113,16 @@ impl Plan {
                 }
                 buffers.are_few().then(|| {
                     let slots = buffers.slots();
-                    let (launch, groups) = if m == 1 {
+                    let (launch, groups, at_once) = if m == 1 {
                         let kernel = ProductRow::new(slots, ending, all);
                         let groups = kernel.groups(n);
-                        (Launch::ProductRow(kernel), groups)
+                        (Launch::ProductRow(kernel), groups, groups[1])
                     } else {
                         let kernel = Product::new(slots, ending, all, None, shape);
                         let groups = kernel.groups(shape, &[]);
-                        (Launch::Product(kernel), groups)
+                        let k = sizes[4..].iter().sum::<u32>() as usize;
+                        (Launch::Product(kernel), groups, Product::at_once(shape, k, groups[1]))
                     };
-                    let at_once = Product::at_once(shape, sizes[4..].iter().sum::<u32>() as usize, groups[1]);
                     Self { launch, buffers, shape, sizes, groups, at_once }
                 })
             }

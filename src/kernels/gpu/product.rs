@@ -75,9 +75,16 @@ pub struct Product {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Levels {
     kind: Leveled,
-    count: usize,
+    count: Count,
     /// Where the first level's end is among the numbers, the others' behind it: along the columns in units of the ending's width.
     ends: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Count {
+    Fixed(usize),
+    /// A number, behind the first level's end: all are as long, and how many they are may change from launch to launch.
+    Number,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,13 +143,32 @@ impl Pair {
 impl Levels {
     /// Ends are in units of `along`, of which they have to be multiples.
     pub fn new(kind: Leveled, ends: &[usize], along: usize, buffers: &mut Buffers) -> Self {
-        let places: Vec<usize> = ends.iter().map(|end| buffers.size((end / along) as u32)).collect();
-        Self { kind, count: ends.len(), ends: places[0] }
+        let is_even = ends.iter().enumerate().all(|(level, end)| *end == (level + 1) * ends[0]);
+        let place = buffers.size((ends[0] / along) as u32);
+        let count = if is_even && kind == Leveled::Columns {
+            buffers.size(ends.len() as u32);
+            Count::Number
+        } else {
+            ends[1..].iter().for_each(|end| drop(buffers.size((end / along) as u32)));
+            Count::Fixed(ends.len())
+        };
+        Self { kind, count, ends: place }
+    }
+
+    /// WGSL for how many they are.
+    fn count(&self) -> String {
+        match self.count {
+            Count::Fixed(count) => format!("{count}u"),
+            Count::Number => Slots::number(self.ends + 1),
+        }
     }
 
     /// WGSL for where level `at` ends.
     fn end(&self, at: &str) -> String {
-        Slots::number_at(&format!("{}u + {at}", self.ends))
+        match self.count {
+            Count::Fixed(_) => Slots::number_at(&format!("{}u + {at}", self.ends)),
+            Count::Number => format!("({at} + 1u) * {}", Slots::number(self.ends)),
+        }
     }
 
     /// WGSL that finds the level of a workgroup along an axis, on which it has `tile` elements of each: `level`, its first and last element as `left` and
@@ -153,7 +179,7 @@ impl Levels {
   var left = 0u;
   var right = {first};
   var group_of = {group};
-  while (level + 1u < {count}u && group_of >= (right - left + {most}u) / {tile}u) {{
+  while (level + 1u < {count} && group_of >= (right - left + {most}u) / {tile}u) {{
     group_of -= (right - left + {most}u) / {tile}u;
     level++;
     left = right;
@@ -162,7 +188,7 @@ impl Levels {
 ",
             first = self.end("0u"),
             next = self.end("level"),
-            count = self.count,
+            count = self.count(),
             most = tile - 1,
         )
     }
@@ -239,7 +265,7 @@ impl Kernel for Product {
         let columns = *columns;
         let kind = levels.map(|levels| levels.kind);
         let mut text = match levels {
-            Some(Levels { kind: Leveled::Prefixes, count, .. }) => ending.text_of_levels(slots, 1, *count),
+            Some(Levels { kind: Leveled::Prefixes, count: Count::Fixed(count), .. }) => ending.text_of_levels(slots, 1, *count),
             _ => ending.text(slots, 1),
         };
         let (wide, tall) = (SIDE * columns, SIDE * ROWS);
@@ -300,7 +326,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }),
         ));
         match levels {
-            Some(levels @ Levels { kind: Leveled::Prefixes, count, .. }) => {
+            Some(levels @ Levels { kind: Leveled::Prefixes, count: Count::Fixed(count), .. }) => {
                 let pair = &pairs[0];
                 write!(
                     text,
@@ -348,13 +374,13 @@ impl Product {
         let each = |x: &dyn Fn(usize) -> String, w: &dyn Fn(usize) -> String| {
             lines(ROWS * columns, |i| format!("      y{}_{} += {} * {};", i / columns, i % columns, x(i / columns), w(i % columns)))
         };
-        let count = levels.map_or(1, |levels| levels.count);
+        let count = levels.map_or_else(|| "1u".into(), |levels| levels.count());
         let kind = levels.map(|levels| levels.kind);
         if form == Form::Outer {
             let reads = ROWS / a_width;
             let read = |i: usize| slots.at(a, a_width, &format!("t * (m / {a_width}u) + r{i}"));
             let right = |v: usize| match kind {
-                Some(Leveled::Rows) => format!("(t * {count}u + level) * n + c{v}"),
+                Some(Leveled::Rows) => format!("(t * {count} + level) * n + c{v}"),
                 _ => format!("t * n + c{v}"),
             };
             return format!(
@@ -398,7 +424,7 @@ impl Product {
         };
         let (from, to) = if kind == Some(Leveled::Prefixes) { ("begin", "to") } else { ("0u", "steps") };
         let left = |i: usize| match kind {
-            Some(Leveled::Columns) => format!("(min(row + {i}u, bottom - 1u) * {count}u + level) * steps"),
+            Some(Leveled::Columns) => format!("(min(row + {i}u, bottom - 1u) * {count} + level) * steps"),
             _ => format!("min(row + {i}u, bottom - 1u) * steps"),
         };
         format!(

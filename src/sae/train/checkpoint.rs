@@ -101,8 +101,8 @@ pub async fn checkpoint(sae: &RefCell<Sae>, to: &mut impl Sink) -> Result<()> {
     let stored = serde_json::to_string(&stored).map_err(|e| bad(format!("The checkpoint can't be written: {e}.")))?;
     let (mut header, mut at) = (Map::new(), 0);
     header.insert("__metadata__".into(), json!({ KEY: stored }));
-    let mut describe = |name: &str, dtype: &str, size: usize, shape: &[usize]| {
-        let end = at + size * shape.iter().product::<usize>();
+    let mut describe = |name: &str, dtype: &str, size: u64, shape: &[usize]| {
+        let end = at + size * shape.iter().map(|&n| n as u64).product::<u64>();
         header.insert(name.into(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [at, end] }));
         at = end;
     };
@@ -112,7 +112,14 @@ pub async fn checkpoint(sae: &RefCell<Sae>, to: &mut impl Sink) -> Result<()> {
     let mut header = Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
 
-    to.begin(8 + header.len() + at);
+    let bytes = u32::try_from(8 + header.len() as u64 + at).map_err(|_| {
+        LabError::new(
+            code::BAD_SETTING,
+            format!("This training takes {at} bytes, and a checkpoint has 4 GB at most."),
+            "Save the SAE itself, without its optimiser.",
+        )
+    })?;
+    to.begin(bytes as usize);
     to.put(&(header.len() as u64).to_le_bytes());
     to.put(&header);
     history.iter().chain(&numbers).for_each(|x| to.put(&x.to_le_bytes()));

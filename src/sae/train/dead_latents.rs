@@ -81,7 +81,9 @@ pub(super) async fn resample(sae: &RefCell<Sae>, recipe: &Recipe, rows: &Rows, m
         let Some(optimizer) = &sae.optimizer else { return Ok(()) };
         let Some(dead) = optimizer.firing.dead_row(optimizer.steps, recipe.dead_window) else { return Ok(()) };
         let input = batch(&sae, rows);
-        let numbers = Tensor::cat(vec![losses(&*sae.architecture, &input).transpose(), dead], 1);
+        let (count, most) = (rows.count(), sae.rows_at_once());
+        let parts = (0..count).step_by(most).map(|start| losses(&*sae.architecture, &batch(&sae, &rows.narrow(start, most.min(count - start)))));
+        let numbers = Tensor::cat(vec![Tensor::cat(parts.collect(), 0).transpose(), dead], 1);
         (input, numbers)
     };
     let numbers = read(numbers).await?.data;

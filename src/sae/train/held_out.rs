@@ -12,9 +12,6 @@ use crate::rng::Rng;
 /// The stream of randomness that chooses the sequences.
 const SPLIT: u64 = 3;
 
-/// Rows run through the SAE at once.
-pub(super) const CHUNK: usize = 1024;
-
 /// Row numbers to train on, and those held out: whole sequences, chosen by the seed, until
 /// `fraction` of the rows is reached. `None` when nothing is held out.
 pub fn split(rows: usize, sequences: Option<&[u32]>, fraction: f64, seed: u64) -> Result<Option<(Vec<u32>, Vec<u32>)>> {
@@ -48,8 +45,9 @@ pub(super) fn measure(sae: &Sae, rows: &Rows) -> Vec<Tensor<1>> {
     let variance = (target.clone() - target.mean_dim(0)).square().sum();
     let mut sums: Option<(Tensor<1>, Tensor<1>)> = None;
     let mut start = 0;
+    let most = sae.rows_at_once();
     while start < rows.count() {
-        let chunk = batch(sae, &rows.narrow(start, CHUNK.min(rows.count() - start)));
+        let chunk = batch(sae, &rows.narrow(start, most.min(rows.count() - start)));
         let features = architecture.encode(chunk.x.clone());
         let active = features.clone().abs().sign().sum();
         let y = architecture.affine().with_skip(architecture.decode(features), &chunk.x);
@@ -58,7 +56,7 @@ pub(super) fn measure(sae: &Sae, rows: &Rows) -> Vec<Tensor<1>> {
             Some((e, a)) => (e + error, a + active),
             None => (error, active),
         });
-        start += CHUNK;
+        start += most;
     }
     let (error, active) = sums.unwrap_or_else(|| (variance.zeros_like(), variance.zeros_like()));
     vec![error, active, variance]

@@ -152,7 +152,7 @@ pub(super) async fn run(
 /// one with dead latents where these change it, and what is read for an entry. Not those that have been rehearsed before.
 async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source: &impl Source, pause: &impl Checkpoint) -> Result<()> {
     let rows = source.sample();
-    let held_out = source.held_out().map(|rows| rows.narrow(0, rows.count().min(held_out::CHUNK)));
+    let held_out = source.held_out();
     let mut are_new = false;
     for (t, schedule) in trainees.iter().zip(schedules) {
         let now = Some((t.recipe.clone(), rows.count));
@@ -160,6 +160,8 @@ async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source
             continue;
         }
         let device = t.sae.borrow().device();
+        let most = t.sae.borrow().rows_at_once();
+        let held_out = held_out.map(|rows| rows.narrow(0, rows.count().min(most)));
         are_new |= rehearse(&device, || {
             let copy = t.sae.borrow().to_rehearse();
             let taken = copy.optimizer.as_ref().map_or(0, |o| o.steps);

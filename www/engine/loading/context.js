@@ -77,12 +77,12 @@ export class Amounts {
    */
   async advance(phase, bytes) {
     this.#done += bytes;
-    if (await this.#watch.checkpoint({ phase, done: this.#done, total: this.#total() })) throw cancelled();
+    if (await this.#watch.checkpoint({ phase, done: this.#done, total: this.#total() }, false)) throw cancelled();
   }
 
   /** @param {import("./sharing.js").Amount} other  how far another tab is with the file that is to be read next */
   wait({ done }) {
-    void this.#watch.checkpoint({ phase: "wait", done: this.#done + done, total: this.#total() });
+    void this.#watch.checkpoint({ phase: "wait", done: this.#done + done, total: this.#total() }, false);
   }
 
   #total() {
