@@ -6,12 +6,11 @@
 use burn::tensor::Tensor;
 use serde::Serialize;
 
-use super::passes::rows_per_pass;
 use super::strongest::{Strongest, check_k, strongest};
 use crate::error::{LabError, Result, code};
 use crate::kernels::{Form, product};
 use crate::progress::{Checkpoint, Progress};
-use crate::sae::Inference;
+use crate::sae::{Inference, rows_per_pass};
 
 /// Bars of the histogram from −1 to 1.
 const BINS: usize = 40;

@@ -2,16 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::ROWS_PER_PASS;
 use crate::activations::Activations;
 use crate::error::{LabError, Result, code};
-use crate::sae::Inference;
+use crate::sae::{Inference, rows_per_pass};
 use crate::tensors::upload_indices;
-
-/// Rows encoded at once: fewer where an SAE is wide, at most 32 MB of features, but at least 64 rows.
-pub fn rows_per_pass(d_sae: usize) -> usize {
-    ((1 << 23) / d_sae.max(1)).clamp(64, ROWS_PER_PASS)
-}
 
 /// The features of `rows` in passes, `[rows of the pass, d_sae]`, each with how many rows are done after it.
 pub fn encoded<'a>(sae: &'a Inference, acts: &'a Activations, rows: &'a [u32]) -> impl Iterator<Item = (Tensor<2>, usize)> {

@@ -17,11 +17,11 @@ use serde::Serialize;
 pub use self::figures::Figures;
 use self::figures::{PER_ROW, Spread, figures};
 use super::density::{Histogram, Latents};
-use super::passes::{rows_per_pass, select};
+use super::passes::select;
 use crate::activations::{Activations, Origin};
 use crate::error::{LabError, Result, code};
 use crate::progress::{Checkpoint, Progress};
-use crate::sae::Inference;
+use crate::sae::{Inference, rows_per_pass};
 use crate::tensors::read;
 
 #[derive(Default)]

@@ -110,6 +110,11 @@ impl Inference {
     }
 }
 
+/// Rows encoded at once: fewer where an SAE is wide, at most 32 MB of features, but at least 64 rows.
+pub fn rows_per_pass(d_sae: usize) -> usize {
+    ((1 << 23) / d_sae.max(1)).clamp(64, 1024)
+}
+
 /// The rows as the encoder reads them, and how the output is brought back.
 pub fn normalize(normalization: Normalization, x: Tensor<2>) -> (Tensor<2>, Denormalize) {
     let [_, d_in] = x.dims();

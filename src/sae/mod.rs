@@ -34,7 +34,7 @@ pub use affine::Affine;
 pub use architecture::{Architecture, Batch, Parameter, Saved, Step};
 pub use config::{Config, Extras, JumpPenalty, Kind, Metadata, Normalization, Unit};
 pub use dead::Dead;
-pub use inference::{Inference, normalize};
+pub use inference::{Inference, normalize, rows_per_pass};
 pub use init::Init;
 pub use learn::{Gradient, Learnt, Tally};
 pub use named::Named;
@@ -154,11 +154,6 @@ impl Sae {
         let of_row = 4 * self.config.d_sae as u64;
         let most = largest_tensor(&self.device()) / of_row;
         check_setting(rows as u64 <= most, "batchSize", rows, &format!("at most {most} for {} features on this device", self.config.d_sae))
-    }
-
-    /// Rows whose latents are on the device at a time where there is no gradient.
-    fn rows_at_once(&self) -> usize {
-        (largest_tensor(&self.device()) / (4 * self.config.d_sae as u64)).clamp(1, 1024) as usize
     }
 
     /// After a step over so many rows: what takes a GPU long goes to it by itself, so that between two steps it can do something else, draw a page.

@@ -149,7 +149,9 @@ impl Levels {
             buffers.size(ends.len() as u32);
             Count::Number
         } else {
-            ends[1..].iter().for_each(|end| drop(buffers.size((end / along) as u32)));
+            for end in &ends[1..] {
+                buffers.size((end / along) as u32);
+            }
             Count::Fixed(ends.len())
         };
         Self { kind, count, ends: place }

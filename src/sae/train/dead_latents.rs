@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::super::adam::Adam;
 use super::super::dead::Dead;
-use super::super::{Architecture, Batch, Sae};
+use super::super::{Architecture, Batch, Sae, rows_per_pass};
 use super::norm;
 use super::rows::{Rows, batch};
 use super::settings::{DecoderNorm, Recipe};
@@ -81,7 +81,7 @@ pub(super) async fn resample(sae: &RefCell<Sae>, recipe: &Recipe, rows: &Rows, m
         let Some(optimizer) = &sae.optimizer else { return Ok(()) };
         let Some(dead) = optimizer.firing.dead_row(optimizer.steps, recipe.dead_window) else { return Ok(()) };
         let input = batch(&sae, rows);
-        let (count, most) = (rows.count(), sae.rows_at_once());
+        let (count, most) = (rows.count(), rows_per_pass(sae.config.d_sae));
         let parts = (0..count).step_by(most).map(|start| losses(&*sae.architecture, &batch(&sae, &rows.narrow(start, most.min(count - start)))));
         let numbers = Tensor::cat(vec![Tensor::cat(parts.collect(), 0).transpose(), dead], 1);
         (input, numbers)

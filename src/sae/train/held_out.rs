@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 
-use super::super::Sae;
+use super::super::{Sae, rows_per_pass};
 use super::rows::{Rows, batch};
 use super::state::HeldOutEntry;
 use crate::error::{Result, check_setting};
@@ -45,7 +45,7 @@ pub(super) fn measure(sae: &Sae, rows: &Rows) -> Vec<Tensor<1>> {
     let variance = (target.clone() - target.mean_dim(0)).square().sum();
     let mut sums: Option<(Tensor<1>, Tensor<1>)> = None;
     let mut start = 0;
-    let most = sae.rows_at_once();
+    let most = rows_per_pass(sae.config.d_sae);
     while start < rows.count() {
         let chunk = batch(sae, &rows.narrow(start, most.min(rows.count() - start)));
         let features = architecture.encode(chunk.x.clone());

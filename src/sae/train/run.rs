@@ -6,7 +6,7 @@ use std::rc::Rc;
 use burn::tensor::Tensor;
 
 use super::super::adam::AdamSettings;
-use super::super::{Architecture, Kind, Learnt, Sae, learn};
+use super::super::{Architecture, Kind, Learnt, Sae, learn, rows_per_pass};
 use super::clip::clip;
 use super::dead_latents::{Firing, RESAMPLING_ROWS, resample};
 use super::rows::{Picked, Rows, Source, picked_batch};
@@ -160,7 +160,7 @@ async fn rehearse_steps(trainees: &[Trainee<'_>], schedules: &[Schedule], source
             continue;
         }
         let device = t.sae.borrow().device();
-        let most = t.sae.borrow().rows_at_once();
+        let most = rows_per_pass(t.sae.borrow().config.d_sae);
         let held_out = held_out.map(|rows| rows.narrow(0, rows.count().min(most)));
         are_new |= rehearse(&device, || {
             let copy = t.sae.borrow().to_rehearse();
